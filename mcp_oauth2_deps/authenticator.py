@@ -1,0 +1,171 @@
+"""The corridor from credentials to a verified token; the only caller of both `protocol` and `stores`.
+
+HTTP answers and frameworks do not belong here.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError
+from mcp_oauth2_deps.models import AccessToken, Credentials, TokenPolicy
+from mcp_oauth2_deps.protocol.encoding import parse_json_object
+from mcp_oauth2_deps.protocol.jws import (
+    UnverifiedHeader,
+    UnverifiedToken,
+    read_header,
+    split_token,
+    verify_signature,
+)
+from mcp_oauth2_deps.protocol.keys import KeySet
+from mcp_oauth2_deps.protocol.scopes import transitive_hierarchy
+from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header, verify_issuer
+from mcp_oauth2_deps.settings import OAuth2Settings
+from mcp_oauth2_deps.stores.documents import DocumentSource, HTTPDocuments
+from mcp_oauth2_deps.stores.jwks import JWKSStore
+from mcp_oauth2_deps.stores.verified import VerifiedTokens
+
+def _wall_clock() -> float:
+    # Looked up at each call, so that a test that moves time moves this clock too.
+    return time.time()
+
+
+class Authenticator:
+    """Turns credentials into a verified `AccessToken`, for one resource and its trusted issuers."""
+
+    def __init__(
+        self,
+        settings: OAuth2Settings,
+        *,
+        documents: DocumentSource | None = None,
+        wall_clock: Callable[[], float] = _wall_clock,
+    ) -> None:
+        """Nothing is fetched yet.
+
+        Args:
+            settings: what to trust.
+            documents: how metadata and keys are fetched, if not over HTTP.
+            wall_clock: epoch seconds, for the claims.
+        """
+        self.settings = settings
+        self.policy = TokenPolicy(
+            issuers=settings.issuer,
+            audiences=settings.audience or (settings.resource,),
+            algorithms=frozenset(settings.algorithms),
+            leeway=settings.leeway,
+            strict_at_jwt=settings.strict_at_jwt,
+            scope_claims=settings.scope_claims,
+            scope_hierarchy=transitive_hierarchy(settings.scope_hierarchy),
+        )
+        documents = documents or HTTPDocuments(
+            timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http
+        )
+        self.stores = {
+            issuer: JWKSStore(
+                issuer,
+                documents,
+                algorithms=self.policy.algorithms,
+                jwks_uri=settings.jwks_uri,
+                refresh_after=settings.soft_age,
+                cache_ttl=settings.jwks_cache_ttl,
+                cooldown=settings.jwks_refresh_cooldown,
+            )
+            for issuer in settings.issuer
+        }
+        self._verified = VerifiedTokens(settings.token_cache_size)
+        self._now = wall_clock
+
+    async def start(self) -> None:
+        """Fetches the keys of every issuer, so that the first request need not wait.
+
+        Raises:
+            IssuerUnavailableError: `fail_fast` is set and an issuer or its keys cannot be had.
+        """
+        if not self.settings.fail_fast:
+            for store in self.stores.values():
+                store.refresh_soon()
+            return
+        results = await asyncio.gather(*(store.key_set() for store in self.stores.values()), return_exceptions=True)
+        for result in results:
+            if isinstance(result, IssuerUnavailableError):
+                raise IssuerUnavailableError(
+                    result.issuer,
+                    f"{result.cause}. The start was refused because MCP_OAUTH2_FAIL_FAST is true. Start the issuer, check "
+                    "MCP_OAUTH2_ISSUER and that this host reaches it, or set MCP_OAUTH2_FAIL_FAST=false to start without "
+                    "it and answer 503 until it is back",
+                    retry_after=result.retry_after,
+                ) from None
+            if isinstance(result, BaseException):
+                raise result
+
+    async def aclose(self) -> None:
+        """Ends what is in flight. The authenticator may be used again."""
+        for store in self.stores.values():
+            await store.aclose()
+
+    async def authenticate(self, credentials: Credentials) -> AccessToken:
+        """Guarantees that the token is a signed access token of a trusted issuer for this resource, valid now.
+
+        Does not check: scopes, and whether the token was revoked at the issuer.
+
+        Raises:
+            InvalidTokenError: it is not; the reason says why.
+            IssuerUnavailableError: the keys to judge it cannot be had.
+        """
+        remembered = self._verified.find(credentials.token)
+        if remembered is not None:
+            token, key_set = remembered
+            # A removed key and a passed expiry are honoured at once.
+            if self.stores[token.issuer].current() is key_set and self._now() < token.expires_at + self.policy.leeway:
+                return token
+        return await self._verify(credentials.token)
+
+    async def verify(self, token: str) -> AccessToken:
+        """As `authenticate`, for a raw token from elsewhere than an HTTP request."""
+        return await self.authenticate(Credentials("bearer", token))
+
+    async def _verify(self, raw: str) -> AccessToken:
+        header: UnverifiedHeader | None = None
+        issuer: str | None = None
+        verified_claims: dict[str, object] = {}
+        try:
+            token = split_token(raw)
+            header = read_header(token.header_segment)
+            verify_header(header, self.policy)
+            try:
+                claims = parse_json_object(token.payload)
+            except ValueError:
+                raise InvalidTokenError("malformed") from None
+            issuer = verify_issuer(claims, self.policy)
+            key_set = await self._verify_signature(token, header, self.stores[issuer])
+            verified_claims = claims
+            access_token = verify_claims(claims, header, self.policy, now=self._now())
+        except InvalidTokenError as error:
+            error.issuer = issuer
+            error.key_id = header.kid if header else None
+            error.subject = _string(verified_claims.get("sub"))
+            error.client_id = _string(verified_claims.get("client_id") or verified_claims.get("azp"))
+            raise
+        self._verified.remember(raw, access_token, key_set)
+        return access_token
+
+    async def _verify_signature(self, token: UnverifiedToken, header: UnverifiedHeader, store: JWKSStore) -> KeySet:
+        """Guarantees that a current key of the issuer signed the token; returns the set that the key is in."""
+        key_set = await store.key_set()
+        try:
+            key = key_set.select(header)
+            if key is None:
+                key_set = await store.refreshed_key_set()
+                key = key_set.select(header)
+            if key is None:
+                raise InvalidTokenError("unknown_key", claim="kid")
+            verify_signature(token, key)
+        except InvalidTokenError:
+            # The issuer may have put another key under the same kid. Asked beside this request, at most once per cooldown.
+            store.refresh_soon()
+            raise
+        return key_set
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,126 @@
+"""The frozen values that pass from one room to the next.
+
+Rules about them live in `protocol`; nothing here parses, fetches or decides.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Never
+
+
+class ReadOnlyDict(dict[str, Any]):
+    """A dict that cannot be changed, so that one request cannot alter what a remembered token says to the next."""
+
+    def _refuse(self, *_: object, **__: object) -> Never:
+        raise TypeError("the claims of a token are read-only; copy them with dict(...) first")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]  # narrower on purpose
+    update = setdefault = pop = popitem = clear = _refuse  # type: ignore[assignment]  # narrower on purpose
+
+    def __copy__(self) -> dict[str, Any]:
+        return dict(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ReadOnlyDict":
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (dict(self),))
+
+
+def read_only(value: Any) -> Any:
+    """A copy of parsed JSON in which objects cannot be changed and lists are tuples."""
+    if isinstance(value, dict):
+        return ReadOnlyDict({name: read_only(member) for name, member in value.items()})
+    if isinstance(value, list):
+        return tuple(read_only(member) for member in value)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the caller presented: an authentication scheme in lower case and its token, nothing verified."""
+
+    scheme: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A verified access token. It holds no raw token, so a handler can neither forward nor log it.
+
+    Attributes:
+        subject: `sub`; who the token speaks for, unique within the issuer.
+        client_id: `client_id`, or `azp` where the issuer writes that; the software that was given the token.
+        issuer: `iss`, one of the trusted issuers, verbatim.
+        audience: every member of `aud`, verbatim.
+        scopes: what was granted, as the token says it. Scopes implied by the configured hierarchy are not added.
+        expires_at: `exp`, epoch seconds.
+        issued_at: `iat`, epoch seconds.
+        token_id: `jti`.
+        claims: the whole claim set, read-only in depth (lists are tuples).
+    """
+
+    subject: str | None = None
+    client_id: str | None = None
+    issuer: str = ""
+    audience: tuple[str, ...] = ()
+    scopes: frozenset[str] = frozenset()
+    expires_at: float = 0
+    issued_at: float | None = None
+    token_id: str | None = None
+    claims: Mapping[str, Any] = field(default_factory=ReadOnlyDict, repr=False, hash=False)
+
+    def __post_init__(self) -> None:
+        # Tokens made by hand in tests come with whatever collection was near.
+        if type(self.scopes) is not frozenset:
+            object.__setattr__(self, "scopes", frozenset(self.scopes))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPolicy:
+    """What a token must be to pass; every field was checked by the settings.
+
+    Attributes:
+        issuers: trusted issuers, verbatim.
+        audiences: accepted audiences, verbatim.
+        algorithms: JWS algorithms allowed.
+        leeway: seconds of clock difference forgiven, in both directions.
+        strict_at_jwt: demand RFC 9068 to the letter.
+        scope_claims: claims that may hold scopes, the first one present counts.
+        scope_hierarchy: scope to all scopes it implies, already transitive.
+    """
+
+    issuers: tuple[str, ...]
+    audiences: tuple[str, ...]
+    algorithms: frozenset[str]
+    leeway: float = 30
+    strict_at_jwt: bool = False
+    scope_claims: tuple[str, ...] = ("scope", "scp")
+    scope_hierarchy: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeRequirement:
+    """The scopes one operation asks for: all of `all_of`, and one of each group in `any_of`."""
+
+    all_of: tuple[str, ...] = ()
+    any_of: tuple[tuple[str, ...], ...] = ()
+
+    def __iter__(self) -> Iterator[str]:
+        """Every scope named, once, in the order of declaration."""
+        return iter(dict.fromkeys((*self.all_of, *(scope for group in self.any_of for scope in group))))
+
+    def __add__(self, other: "ScopeRequirement") -> "ScopeRequirement":
+        return ScopeRequirement(
+            tuple(dict.fromkeys((*self.all_of, *other.all_of))), tuple(dict.fromkeys((*self.any_of, *other.any_of)))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """An HTTP answer to a refused request, before any framework: status, headers, and the RFC error with its sentence."""
+
+    status: int
+    headers: Mapping[str, str]
+    error: str | None
+    description: str

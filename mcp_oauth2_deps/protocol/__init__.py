@@ -1,0 +1,1 @@
+"""What the RFCs say: pure and synchronous, without clock, network or framework."""

@@ -1,0 +1,69 @@
+"""The one place where an error becomes a status, a `WWW-Authenticate` field and a sentence.
+
+Nothing that a caller sent is ever written into them (RFC 6750 section 3, RFC 9728 section 5.1).
+"""
+
+from collections.abc import Collection, Iterable
+from typing import assert_never
+
+from mcp_oauth2_deps.errors import (
+    InsufficientScopeError,
+    InvalidRequestError,
+    InvalidTokenError,
+    IssuerUnavailableError,
+    MissingCredentialsError,
+    OAuth2Error,
+)
+from mcp_oauth2_deps.models import Challenge
+from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS
+
+_MISSING = "An access token is required: send it as 'Authorization: Bearer <token>'."
+_INVALID_REQUEST = "The request must hold exactly one Authorization field with exactly one well-formed Bearer token."
+_INSUFFICIENT_SCOPE = "The access token does not hold the scopes that this operation needs."
+_UNAVAILABLE = "The token cannot be checked at the moment because the issuer's keys are not available; try again later."
+_INVALID_TOKEN = "The access token is not valid for this resource."  # noqa: S105  # a sentence
+_EXPIRED = "The access token has expired."
+
+
+def challenge_for(
+    error: OAuth2Error, *, resource_metadata: str, scopes: Iterable[str] = (), known_scopes: Collection[str] = ()
+) -> Challenge:
+    """The HTTP answer to a refused request.
+
+    Args:
+        error: what went wrong.
+        resource_metadata: public URL of the RFC 9728 document.
+        scopes: all scopes that the operation needs.
+        known_scopes: the scopes this resource deals in. Those of them that the token holds are repeated in a 403, because
+            some clients replace their scopes by the challenge's instead of adding to them.
+    """
+    match error:
+        case MissingCredentialsError():
+            status, code, sentence = 401, None, _MISSING
+        case InvalidRequestError():
+            status, code, sentence = 400, "invalid_request", _INVALID_REQUEST
+        case InvalidTokenError(reason="expired"):
+            status, code, sentence = 401, "invalid_token", _EXPIRED
+        case InvalidTokenError():
+            status, code, sentence = 401, "invalid_token", _INVALID_TOKEN
+        case InsufficientScopeError():
+            scopes = (*scopes, *error.required, *sorted(error.granted.intersection(known_scopes)))
+            status, code, sentence = 403, "insufficient_scope", _INSUFFICIENT_SCOPE
+        case IssuerUnavailableError():
+            return Challenge(503, {"Retry-After": str(error.retry_after)}, None, _UNAVAILABLE)
+        case _:
+            assert_never(error)  # type: ignore[arg-type]  # the base class is never raised
+    parameters = {
+        "error": code,
+        "error_description": sentence if code else None,
+        "resource_metadata": resource_metadata,
+        "scope": " ".join(scope for scope in dict.fromkeys(scopes) if scope != OFFLINE_ACCESS),
+    }
+    value = "Bearer " + ", ".join(f"{name}={_quoted(text)}" for name, text in parameters.items() if text)
+    headers = {"WWW-Authenticate": value, "Access-Control-Expose-Headers": "WWW-Authenticate"}
+    return Challenge(status, headers, code, sentence)
+
+
+def _quoted(text: str) -> str:
+    """A quoted-string (RFC 9110 section 5.6.4)."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

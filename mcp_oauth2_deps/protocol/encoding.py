@@ -1,0 +1,69 @@
+"""Strict base64url and strict JSON: every byte string has one reading or none.
+
+What a decoded value means does not belong here.
+"""
+
+import binascii
+import json
+import math
+from typing import Any, Never
+
+from pydantic_core import from_json, to_json
+
+# `-_` become what the C decoder knows; the standard alphabet and padding become something it refuses.
+_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
+# Where the last character carries unused bits these must be zero, else several spellings decode alike.
+_CANONICAL_LAST = {2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
+
+
+def decode_base64url(segment: bytes) -> bytes:
+    """The bytes of unpadded, canonical base64url (RFC 7515 section 2).
+
+    Raises:
+        ValueError: padding, the standard alphabet, white space, an impossible length or non-zero spare bits.
+    """
+    spare = len(segment) % 4
+    if spare and segment[-1] not in _CANONICAL_LAST.get(spare, ()):
+        raise ValueError("not canonical base64url")
+    return binascii.a2b_base64(segment.translate(_TO_STANDARD) + b"=" * (-len(segment) % 4), strict_mode=True)
+
+
+def parse_json_object(data: bytes) -> dict[str, Any]:
+    """The members of a JSON object in UTF-8, each name once, every number finite.
+
+    Raises:
+        ValueError: other JSON, no JSON, a repeated name at any depth, NaN or Infinity, or nesting beyond reason.
+    """
+    value = from_json(data, allow_inf_nan=False)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    # A value that writes itself back byte for byte has lost no member. Everything else (white space, escapes,
+    # other spellings of numbers) is read again by a slower parser that sees each member.
+    if to_json(value, inf_nan_mode="constants") != data:
+        _refuse_ambiguity(data)
+    return value
+
+
+def _refuse_ambiguity(data: bytes) -> None:
+    try:
+        json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member name is repeated")
+    return members
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is out of range")
+    return number

@@ -1,0 +1,220 @@
+"""The only door to the JOSE library: split a token, build keys, check one signature.
+
+What header and claims must say does not belong here; neither does choosing a key.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
+
+# By its full name, because `jose.jwk` falls back to pure Python where `cryptography` is missing.
+from jose.backends.base import Key
+from jose.backends.cryptography_backend import CryptographyECKey, CryptographyRSAKey
+
+from mcp_oauth2_deps.errors import InvalidTokenError
+from mcp_oauth2_deps.protocol.encoding import decode_base64url, parse_json_object
+
+RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+CURVE_ALGORITHM = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
+SUPPORTED_ALGORITHMS = (*RSA_ALGORITHMS, *CURVE_ALGORITHM.values())
+
+MAX_TOKEN_BYTES = 16 * 1024
+
+_HASHES: dict[str, HashAlgorithm] = {"PS256": SHA256(), "PS384": SHA384(), "PS512": SHA512()}
+_COORDINATE_SIZE = {"P-256": 32, "P-384": 48, "P-521": 66}
+_MIN_RSA_BITS = 2048
+# Beyond these a published key would buy its issuer our processor time, and no security.
+_MAX_RSA_BITS = 16384
+_MAX_RSA_EXPONENT = 2**32
+
+
+class SignatureKey(Protocol):
+    """A public key bound to one algorithm."""
+
+    def verify(self, msg: bytes, sig: bytes) -> bool:
+        """Whether the signature over the message is this key's, by this algorithm."""
+
+
+class UnusableKeyError(ValueError):
+    """A published key that cannot check a signature here; says why without quoting it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedHeader:
+    """The header parameters that choose a key or refuse a token (RFC 7515 section 4.1); nothing is verified."""
+
+    alg: str
+    kid: str | None
+    typ: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedToken:
+    """A token in three parts, decoded, of which nothing is verified."""
+
+    header_segment: bytes
+    signing_input: bytes
+    payload: bytes
+    signature: bytes
+
+
+class _PSSKey(Key):  # type: ignore[misc]  # the library's base class is untyped
+    """RSASSA-PSS with a salt as long as the hash (RFC 7518 section 3.5), which python-jose does not have."""
+
+    def __init__(self, key: Any, algorithm: str) -> None:
+        self._key = key
+        self._hash = _HASHES[algorithm]
+        self._padding = padding.PSS(mgf=padding.MGF1(self._hash), salt_length=self._hash.digest_size)
+
+    def verify(self, msg: bytes, sig: bytes) -> bool:
+        try:
+            self._key.verify(sig, msg, self._padding, self._hash)
+        except InvalidSignature:
+            return False
+        return True
+
+
+class _Ed25519Key(Key):  # type: ignore[misc]  # the library's base class is untyped
+    """EdDSA over Ed25519 (RFC 8037 section 3.1), which python-jose does not have."""
+
+    def __init__(self, key: Ed25519PublicKey) -> None:
+        self._key = key
+
+    def verify(self, msg: bytes, sig: bytes) -> bool:
+        try:
+            self._key.verify(sig, msg)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def split_token(token: str) -> UnverifiedToken:
+    """The three parts of a JWS in compact form (RFC 7515 section 3.1), canonically encoded.
+
+    Does not check: the header, the signature, that the payload is JSON.
+
+    Raises:
+        InvalidTokenError: `malformed`, for any other number of parts (a JWE has five), an empty part, lax base64 or over 16 KiB.
+    """
+    if len(token) > MAX_TOKEN_BYTES:
+        raise InvalidTokenError("malformed")
+    try:
+        data = token.encode("ascii")
+        header, payload, signature = data.split(b".")
+        if not (header and payload and signature):
+            raise InvalidTokenError("malformed")
+        return UnverifiedToken(
+            header, data[: len(header) + 1 + len(payload)], decode_base64url(payload), decode_base64url(signature)
+        )
+    except ValueError:
+        raise InvalidTokenError("malformed") from None
+
+
+def read_header(segment: bytes) -> UnverifiedHeader:
+    """The parameters of a JOSE header that matter to us. Keys inside the header are not even read.
+
+    Raises:
+        InvalidTokenError: `malformed` for anything but a JSON object with a string `alg` and, if given, string `kid` and
+            `typ`; `critical_header` for `crit` (RFC 7515 section 4.1.11) and `b64` (RFC 7797 section 6), of which we
+            understand none.
+    """
+    try:
+        header = parse_json_object(decode_base64url(segment))
+    except ValueError:
+        raise InvalidTokenError("malformed") from None
+    for name in ("crit", "b64"):
+        if name in header:
+            raise InvalidTokenError("critical_header", claim=name)
+    if "enc" in header:
+        raise InvalidTokenError("malformed", claim="enc")
+    alg = header.get("alg")
+    if not isinstance(alg, str):
+        raise InvalidTokenError("algorithm", claim="alg")
+    return UnverifiedHeader(alg, _optional_string(header, "kid"), _optional_string(header, "typ"))
+
+
+def _optional_string(header: Mapping[str, Any], name: str) -> str | None:
+    value = header.get(name)
+    if value is None and name not in header:
+        return None
+    if not isinstance(value, str):
+        raise InvalidTokenError("malformed", claim=name)
+    return value
+
+
+def build_signature_keys(jwk: Mapping[str, Any], algorithms: Iterable[str]) -> dict[str, SignatureKey]:
+    """One ready key per allowed algorithm that fits this JWK's type and curve (RFC 7518 section 6).
+
+    Does not check: `use`, `key_ops`, `alg` and `kid` of the JWK, which are the key set's business.
+
+    Raises:
+        UnusableKeyError: another type or curve, private members, a weak or absurd RSA key, a point off its curve.
+    """
+    if "d" in jwk or "k" in jwk:
+        raise UnusableKeyError("the key set publishes private key material; the issuer must replace this key")
+    try:
+        match jwk.get("kty"):
+            case "RSA":
+                keys = _rsa_keys(jwk)
+            case "EC":
+                keys = _ec_keys(jwk)
+            case "OKP" if jwk.get("crv") == "Ed25519":
+                keys = {"EdDSA": _Ed25519Key(Ed25519PublicKey.from_public_bytes(_octets(jwk, "x")))}
+            case _:
+                raise UnusableKeyError("its type or curve is not used for any supported algorithm")
+    except UnusableKeyError:
+        raise
+    # python-jose and cryptography raise half a dozen kinds for a bad key, with its values in their texts.
+    except Exception:
+        raise UnusableKeyError("its parameters make no valid key") from None
+    return {alg: key for alg, key in keys.items() if alg in algorithms}
+
+
+def _octets(jwk: Mapping[str, Any], name: str) -> bytes:
+    value = jwk.get(name)
+    if not isinstance(value, str):
+        raise UnusableKeyError(f"its member {name} is missing or no string")
+    # Padding changes nothing in what a published number means, and some issuers write it.
+    return decode_base64url(value.encode("ascii").rstrip(b"="))
+
+
+def _rsa_keys(jwk: Mapping[str, Any]) -> dict[str, SignatureKey]:
+    modulus, exponent = (int.from_bytes(_octets(jwk, name)) for name in ("n", "e"))
+    if not _MIN_RSA_BITS <= modulus.bit_length() <= _MAX_RSA_BITS:
+        raise UnusableKeyError(f"it has not {_MIN_RSA_BITS} to {_MAX_RSA_BITS} bits")
+    if exponent < 3 or exponent % 2 == 0 or exponent > _MAX_RSA_EXPONENT:  # noqa: PLR2004  # 1 would verify anything
+        raise UnusableKeyError("its exponent is even, below 3 or absurdly large")
+    first = CryptographyRSAKey({name: jwk[name].rstrip("=") for name in ("n", "e")} | {"kty": "RSA"}, "RS256")
+    keys: dict[str, SignatureKey] = {"RS256": first}
+    for alg in RSA_ALGORITHMS[1:]:
+        keys[alg] = (CryptographyRSAKey if alg.startswith("RS") else _PSSKey)(first.prepared_key, alg)
+    return keys
+
+
+def _ec_keys(jwk: Mapping[str, Any]) -> dict[str, SignatureKey]:
+    curve = jwk.get("crv")
+    size = _COORDINATE_SIZE.get(curve) if isinstance(curve, str) else None
+    if size is None:
+        raise UnusableKeyError("its type or curve is not used for any supported algorithm")
+    if any(len(_octets(jwk, name)) != size for name in ("x", "y")):
+        raise UnusableKeyError("its coordinates have not the length of its curve")
+    alg = CURVE_ALGORITHM[str(curve)]
+    cleaned = {name: jwk[name].rstrip("=") for name in ("x", "y")} | {"kty": "EC", "crv": curve}
+    return {alg: CryptographyECKey(cleaned, alg)}
+
+
+def verify_signature(token: UnverifiedToken, key: SignatureKey) -> None:
+    """Guarantees that the holder of the key signed this header and payload (RFC 7515 section 5.2).
+
+    Does not check: that the key may be used for this token, the header, the claims.
+
+    Raises:
+        InvalidTokenError: `signature`.
+    """
+    if not key.verify(token.signing_input, token.signature):
+        raise InvalidTokenError("signature")

@@ -1,0 +1,113 @@
+"""An issuer's published keys as one immutable value, and the rule which of them fits a token.
+
+Fetching and ageing do not belong here.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp_oauth2_deps.errors import InvalidTokenError
+from mcp_oauth2_deps.protocol.jws import SignatureKey, UnusableKeyError, UnverifiedHeader, build_signature_keys
+
+_MATERIAL = ("kty", "crv", "n", "e", "x", "y")
+
+
+class UnusableKeySetError(ValueError):
+    """A document that is no key set, or a key set in which nothing can check a signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class _PublishedKey:
+    kid: str | None
+    material: tuple[str | None, ...]
+    algorithms: frozenset[str]
+    ready: Mapping[str, SignatureKey] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class KeySet:
+    """The usable keys of one issuer (RFC 7517 section 5). Two sets are equal when they hold the same keys.
+
+    Attributes:
+        skipped: for each key that cannot be used here, why.
+    """
+
+    _keys: frozenset[_PublishedKey]
+    skipped: tuple[str, ...] = field(default=(), compare=False)
+    _index: Mapping[tuple[str | None, str], Mapping[tuple[str | None, ...], SignatureKey]] = field(
+        init=False, compare=False, repr=False, hash=False
+    )
+
+    def __post_init__(self) -> None:
+        index: dict[tuple[str | None, str], dict[tuple[str | None, ...], SignatureKey]] = {}
+        for key in self._keys:
+            for alg, ready in key.ready.items():
+                # A token without `kid` looks under none, so every key stands there too. A key published twice is one.
+                for kid in {key.kid, None}:
+                    index.setdefault((kid, alg), {})[key.material] = ready
+        object.__setattr__(self, "_index", index)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @property
+    def key_ids(self) -> frozenset[str]:
+        """The `kid` of every key that has one."""
+        return frozenset(key.kid for key in self._keys if key.kid is not None)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], algorithms: Collection[str]) -> "KeySet":
+        """The set's keys that may check a signature by one of these algorithms; others are skipped (RFC 7517 section 5).
+
+        Raises:
+            UnusableKeySetError: no `keys` list, or nothing usable in it.
+        """
+        published = document.get("keys")
+        if not isinstance(published, list):
+            raise UnusableKeySetError("the document has no list named keys")
+        usable, skipped = set(), []
+        for jwk in published:
+            try:
+                usable.add(_published_key(jwk, algorithms))
+            except UnusableKeyError as error:
+                skipped.append(str(error))
+        if not usable:
+            raise UnusableKeySetError(f"none of its {len(published)} keys can check a signature here")
+        return cls(frozenset(usable), tuple(skipped))
+
+    def select(self, header: UnverifiedHeader) -> SignatureKey | None:
+        """The one key that fits the header's `kid` and `alg` (RFC 8725 section 3.1); none when its `kid` is unknown.
+
+        Without `kid` a key is found only when exactly one fits the algorithm.
+
+        Raises:
+            InvalidTokenError: `algorithm` when the named key is not for that algorithm, `ambiguous_key` when several fit.
+        """
+        fitting = self._index.get((header.kid, header.alg), {})
+        if len(fitting) == 1:
+            return next(iter(fitting.values()))
+        if fitting:
+            raise InvalidTokenError("ambiguous_key", claim="kid")
+        if header.kid is not None and header.kid in self.key_ids:
+            raise InvalidTokenError("algorithm", claim="alg")
+        return None
+
+
+def _published_key(jwk: Any, algorithms: Collection[str]) -> _PublishedKey:
+    if not isinstance(jwk, dict):
+        raise UnusableKeyError("it is no JSON object")
+    if jwk.get("use", "sig") != "sig":
+        raise UnusableKeyError("its use is not sig")
+    operations = jwk.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or "verify" not in operations:
+        raise UnusableKeyError("its key_ops do not include verify")
+    kid = jwk.get("kid")
+    if kid is not None and not isinstance(kid, str):
+        raise UnusableKeyError("its kid is no string")
+    ready = build_signature_keys(jwk, algorithms)
+    if "alg" in jwk:
+        ready = {alg: key for alg, key in ready.items() if alg == jwk["alg"]}
+    if not ready:
+        raise UnusableKeyError("it fits none of the allowed algorithms")
+    return _PublishedKey(kid, tuple(jwk.get(name) for name in _MATERIAL), frozenset(ready), ready)

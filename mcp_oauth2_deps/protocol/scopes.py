@@ -1,0 +1,94 @@
+"""Scopes: read them from claims, follow what they imply, say what is missing.
+
+Where scopes are demanded does not belong here.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError
+from mcp_oauth2_deps.models import ScopeRequirement
+
+# RFC 6749 section 3.3.
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+# A client's wish for a refresh token, no right at this server (SEP-2207 of MCP): never asked for here.
+OFFLINE_ACCESS = "offline_access"
+
+
+def is_scope_token(text: str) -> bool:
+    """Whether the text is one scope by the grammar of RFC 6749 section 3.3."""
+    return _SCOPE_TOKEN.fullmatch(text) is not None
+
+
+def read_scopes(claims: Mapping[str, Any], names: Iterable[str]) -> frozenset[str]:
+    """The scopes in the first of the named claims that is present; none when none is.
+
+    `scope` is a space-delimited string (RFC 8693 section 4.2), any other claim that or a list of strings.
+
+    Raises:
+        InvalidTokenError: `claim`, when the claim has another type. A token with odd scopes is not one without scopes.
+    """
+    for name in names:
+        if name not in claims:
+            continue
+        value = claims[name]
+        if isinstance(value, str):
+            return frozenset(filter(None, value.split(" ")))
+        if name != "scope" and isinstance(value, list) and all(isinstance(scope, str) for scope in value):
+            return frozenset(value)
+        raise InvalidTokenError("claim", claim=name)
+    return frozenset()
+
+
+def transitive_hierarchy(hierarchy: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
+    """For each scope all scopes it implies, directly or through others.
+
+    Raises:
+        ValueError: a cycle, named in the text.
+    """
+    closed: dict[str, frozenset[str]] = {}
+
+    def close(scope: str, path: tuple[str, ...]) -> frozenset[str]:
+        if scope in path:
+            raise ValueError(" -> ".join((*path[path.index(scope) :], scope)))
+        if scope not in closed:
+            direct = frozenset(hierarchy.get(scope, ()))
+            closed[scope] = direct.union(*(close(implied, (*path, scope)) for implied in sorted(direct)))
+        return closed[scope]
+
+    for scope in hierarchy:
+        close(scope, ())
+    return {scope: implied for scope, implied in closed.items() if implied}
+
+
+def with_implied(granted: Collection[str], hierarchy: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """The granted scopes and all that they imply."""
+    return frozenset(granted).union(*(hierarchy[scope] for scope in granted if scope in hierarchy))
+
+
+def missing_scopes(
+    requirement: ScopeRequirement, granted: frozenset[str], hierarchy: Mapping[str, frozenset[str]]
+) -> tuple[str, ...]:
+    """What the requirement asks and the grant does not hold; of alternatives all, when none of them is held."""
+    held = with_implied(granted, hierarchy) if hierarchy else granted
+    missing = [scope for scope in requirement.all_of if scope not in held]
+    for group in requirement.any_of:
+        if held.isdisjoint(group):
+            missing.extend(group)
+    return tuple(dict.fromkeys(missing))
+
+
+def verify_scopes(
+    requirement: ScopeRequirement, granted: frozenset[str], hierarchy: Mapping[str, frozenset[str]]
+) -> None:
+    """Guarantees that the grant covers the requirement; scopes are compared whole and case-sensitively.
+
+    Does not check: the token that the grant comes from.
+
+    Raises:
+        InsufficientScopeError: something is missing.
+    """
+    missing = missing_scopes(requirement, granted, hierarchy)
+    if missing:
+        raise InsufficientScopeError(required=tuple(requirement), granted=granted, missing=missing)

@@ -1,0 +1,62 @@
+"""Which URLs are fit to be trusted: https, or http on a loopback host in development.
+
+Fetching them does not belong here.
+"""
+
+import re
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_FORBIDDEN = re.compile(r"[\\\"<>^`{|}]")
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether the host can only be this machine: `localhost` or a loopback address literal (RFC 8252 section 7.3)."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def url_problem(url: str, *, allow_insecure_http: bool, query_allowed: bool = True) -> str | None:
+    """What makes this URL unfit to be trusted, as the end of a sentence; nothing when it is fit.
+
+    Does not check: that the host exists or is ours.
+    """
+    if url != url.strip():
+        return "has white space at an end; remove it"
+    if not _PRINTABLE.fullmatch(url) or _FORBIDDEN.search(url):
+        return "holds white space, a control character, a backslash or another character that no URL has"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "is no URL (host or port cannot be read)"
+    return _structure_problem(parts, query_allowed) or _scheme_problem(parts, allow_insecure_http)
+
+
+def _structure_problem(parts: SplitResult, query_allowed: bool) -> str | None:
+    if not parts.scheme or not parts.hostname:
+        return "is no absolute URL; it starts with https:// and a host"
+    if "@" in parts.netloc:
+        return "holds a user name or password; remove it"
+    if "#" in parts.geturl() or parts.fragment:
+        return "has a fragment (#...); remove it"
+    if parts.query and not query_allowed:
+        return "has a query (?...); remove it"
+    return None
+
+
+def _scheme_problem(parts: SplitResult, allow_insecure_http: bool) -> str | None:
+    if parts.scheme == "https":
+        return None
+    if parts.scheme != "http":
+        return "must start with https://"
+    if not is_loopback_host(parts.hostname or ""):
+        return "must use https; http is possible for loopback hosts only, and only in development"
+    if not allow_insecure_http:
+        return "uses http; for development on this machine set MCP_OAUTH2_ALLOW_INSECURE_HTTP=true"
+    return None
