@@ -25,6 +25,7 @@ from mcp_oauth2_deps.stores.documents import DocumentSource, HTTPDocuments
 from mcp_oauth2_deps.stores.jwks import JWKSStore
 from mcp_oauth2_deps.stores.verified import VerifiedTokens
 
+
 def _wall_clock() -> float:
     # Looked up at each call, so that a test that moves time moves this clock too.
     return time.time()
@@ -57,9 +58,7 @@ class Authenticator:
             scope_claims=settings.scope_claims,
             scope_hierarchy=transitive_hierarchy(settings.scope_hierarchy),
         )
-        documents = documents or HTTPDocuments(
-            timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http
-        )
+        documents = documents or HTTPDocuments(timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http)
         self.stores = {
             issuer: JWKSStore(
                 issuer,

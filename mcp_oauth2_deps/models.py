@@ -14,8 +14,8 @@ class ReadOnlyDict(dict[str, Any]):
     def _refuse(self, *_: object, **__: object) -> Never:
         raise TypeError("the claims of a token are read-only; copy them with dict(...) first")
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]  # narrower on purpose
-    update = setdefault = pop = popitem = clear = _refuse  # type: ignore[assignment]  # narrower on purpose
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = setdefault = pop = popitem = clear = _refuse
 
     def __copy__(self) -> dict[str, Any]:
         return dict(self)

@@ -4,43 +4,36 @@ What a token must be does not belong here.
 """
 
 import logging
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from inspect import Parameter, Signature
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from fastapi import APIRouter, FastAPI, HTTPException, Security, WebSocketException
+from fastapi import APIRouter, HTTPException, WebSocketException
 from fastapi.openapi.models import OAuth2 as OAuth2Model
 from fastapi.openapi.models import OAuthFlowAuthorizationCode, OAuthFlows
 from fastapi.security import OAuth2, SecurityScopes
-from fastapi.security.base import SecurityBase
 from pydantic import ValidationError
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import HTTPConnection
 from starlette.status import WS_1008_POLICY_VIOLATION
 
 from mcp_oauth2_deps.authenticator import Authenticator
 from mcp_oauth2_deps.errors import (
-    InsufficientScopeError,
-    InvalidTokenError,
-    IssuerUnavailableError,
     MissingCredentialsError,
     OAuth2Error,
 )
+from mcp_oauth2_deps.guards import OptionalToken, ScopeGuard
 from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
 from mcp_oauth2_deps.protocol.challenges import challenge_for
 from mcp_oauth2_deps.protocol.credentials import read_credentials
-from mcp_oauth2_deps.protocol.metadata import WELL_KNOWN_PATH, metadata_path, metadata_url, protected_resource_metadata
+from mcp_oauth2_deps.protocol.metadata import metadata_url
 from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS, is_scope_token, verify_scopes
-from mcp_oauth2_deps.routes import collect_requirement, matched_dependant, path_of
+from mcp_oauth2_deps.refusals import refusal_facts
+from mcp_oauth2_deps.resource_metadata import metadata_router
+from mcp_oauth2_deps.routes import collect_requirement, matched_dependant
 from mcp_oauth2_deps.settings import OAuth2Settings
 
 logger = logging.getLogger(__name__)
 
 _SCOPE_KEY = "mcp_oauth2_deps"
-_UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 
 
 class OAuth2BearerScheme(OAuth2):
@@ -97,7 +90,7 @@ class OAuth2BearerScheme(OAuth2):
         token_url = settings.token_url or (found.token_endpoint if found else None)
         if not (authorization_url and token_url):
             return OAuth2Model(flows=OAuthFlows())
-        scopes = {scope: "" for scope in sorted(self._known_scopes)} | dict(settings.scopes)
+        scopes = dict.fromkeys(sorted(self._known_scopes), "") | dict(settings.scopes)
         flow = OAuthFlowAuthorizationCode(authorizationUrl=authorization_url, tokenUrl=token_url, scopes=scopes)
         return OAuth2Model(flows=OAuthFlows(authorizationCode=flow))
 
@@ -151,54 +144,26 @@ class OAuth2BearerScheme(OAuth2):
 
     def router(self) -> APIRouter:
         """The RFC 9728 metadata routes; at start-up the keys are fetched, at shut-down fetches are ended."""
-        router = APIRouter(lifespan=self._lifespan)
-        if self._configured is None:
-            paths = {WELL_KNOWN_PATH, WELL_KNOWN_PATH + "/{resource_path:path}"}
-        else:
-            place = metadata_path(self.settings.resource).rstrip("/")
-            paths = {WELL_KNOWN_PATH, WELL_KNOWN_PATH + "/", place, place + "/"}
-            if self.settings.metadata_url:
-                paths.add(path_of(self.settings.metadata_url))
-        for path in sorted(paths):
-            # A plain route: dependencies of the app or of a router must not guard it.
-            router.add_route(path, self._serve_metadata, methods=["GET", "OPTIONS"], include_in_schema=False)
-        return router
+        return metadata_router(self)
 
-    @asynccontextmanager
-    async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        served = app.state._state.setdefault("mcp_oauth2_schemes", [])  # noqa: SLF001  # `State` has no setdefault
-        served.append(self)
-        if self._configured is None and self.settings.metadata_url:
-            path = path_of(self.settings.metadata_url)
-            if not any(getattr(route, "path", None) == path for route in app.routes):
-                app.router.add_route(path, self._serve_metadata, methods=["GET", "OPTIONS"], include_in_schema=False)
-        try:
-            await self.authenticator.start()
-            yield
-        finally:
-            served.remove(self)
-            await self.authenticator.aclose()
-            self._authenticator = self._configured
+    @property
+    def is_configured(self) -> bool:
+        """Whether the settings were given, rather than left to the environment at first use."""
+        return self._configured is not None
 
-    async def _serve_metadata(self, request: Request) -> Response:
-        headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=300"}
-        if request.method == "OPTIONS":
-            headers |= {"Access-Control-Allow-Methods": "GET", "Access-Control-Allow-Headers": "*"}
-            return Response(status_code=204, headers=headers)
-        schemes = getattr(request.app.state, "mcp_oauth2_schemes", None) or [self]
-        asked = request.scope["path"].removeprefix(request.scope.get("root_path", "")).rstrip("/")
-        for scheme in schemes:
-            settings = scheme.settings
-            places = {metadata_path(settings.resource).rstrip("/")}
-            if settings.metadata_url:
-                places.add(path_of(settings.metadata_url).rstrip("/"))
-            # The root form speaks for the app only while the app is one resource (RFC 9728 section 3.1).
-            if asked in places or (asked == WELL_KNOWN_PATH and len(schemes) == 1):
-                document = protected_resource_metadata(
-                    resource=settings.resource, issuers=settings.issuer, scopes=settings.scopes
-                )
-                return JSONResponse(document, headers=headers)
-        return JSONResponse({"detail": "Not Found"}, status_code=404, headers=headers)
+    async def start(self) -> None:
+        """Reads the settings and fetches the keys, as the router does at start-up.
+
+        Raises:
+            IssuerUnavailableError: `fail_fast` is set and an issuer or its keys cannot be had.
+        """
+        await self.authenticator.start()
+
+    async def aclose(self) -> None:
+        """Ends what is in flight; settings from the environment are read anew at the next use."""
+        if self._authenticator is not None:
+            await self._authenticator.aclose()
+        self._authenticator = self._configured
 
     def _requirement(self, connection: HTTPConnection) -> ScopeRequirement:
         dependant = matched_dependant(connection.scope)
@@ -229,92 +194,12 @@ class OAuth2BearerScheme(OAuth2):
             scopes=scopes,
             known_scopes=self._known_scopes.union(settings.scopes),
         )
-        logger.info("refused with %d: %s", challenge.status, _facts(error, token))
-        if connection.scope["type"] == "websocket":
-            if "websocket.http.response" not in connection.scope.get("extensions", {}):
-                raise WebSocketException(WS_1008_POLICY_VIOLATION, challenge.error or "unauthorized") from None
+        logger.info("refused with %d: %s", challenge.status, refusal_facts(error, token))
+        can_answer = "websocket.http.response" in (connection.scope.get("extensions") or {})
+        if connection.scope["type"] == "websocket" and not can_answer:
+            raise WebSocketException(WS_1008_POLICY_VIOLATION, challenge.error or "unauthorized") from None
         detail = {"error": challenge.error, "error_description": challenge.description}
         raise HTTPException(challenge.status, detail, dict(challenge.headers)) from None
-
-
-class OptionalToken(SecurityBase):
-    """A dependency: the verified token, or nothing when nothing was sent. A bad token is refused all the same."""
-
-    def __init__(self, scheme: OAuth2BearerScheme) -> None:
-        self.scheme = scheme
-
-    @property
-    def scheme_name(self) -> str:  # type: ignore[override]  # an attribute there; follows the scheme
-        """The name of the scheme in OpenAPI."""
-        return self.scheme.scheme_name
-
-    @property
-    def model(self) -> OAuth2Model:  # type: ignore[override]  # an attribute there; follows the scheme
-        """The scheme for OpenAPI."""
-        return self.scheme.model
-
-    async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> AccessToken | None:
-        """The verified token, or nothing."""
-        return await self.scheme.find_token(connection, security_scopes)
-
-
-class _Alternatives(OptionalToken):
-    """Shows alternative scopes in OpenAPI. It lets everything pass; the guard decides."""
-
-    async def __call__(self) -> None:  # type: ignore[override]  # nothing to ask, nothing to say
-        return None
-
-
-@dataclass(frozen=True)
-class ScopeGuard:
-    """What `require_scopes` returns: a dependency, equal to every other with the same demand of the same scheme."""
-
-    scheme: OAuth2BearerScheme
-    requirement: ScopeRequirement
-
-    @property
-    def __signature__(self) -> Signature:
-        parameters = [
-            ("connection", HTTPConnection, Parameter.empty),
-            ("security_scopes", SecurityScopes, Parameter.empty),
-            ("token", AccessToken, Security(self.scheme, scopes=list(self.requirement.all_of))),
-        ]
-        alternatives = [scope for group in self.requirement.any_of for scope in group]
-        if alternatives:
-            parameters.append(("shown", None, Security(_Alternatives(self.scheme), scopes=alternatives)))
-        return Signature(
-            [
-                Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-                for name, annotation, default in parameters
-            ]
-        )
-
-    async def __call__(
-        self, connection: HTTPConnection, security_scopes: SecurityScopes, token: AccessToken, shown: None = None
-    ) -> AccessToken:
-        """The token, if it holds what is demanded here; also when a test put another in the scheme's place."""
-        requirement = self.requirement + ScopeRequirement(tuple(security_scopes.scopes))
-        try:
-            verify_scopes(requirement, token.scopes, self.scheme.authenticator.policy.scope_hierarchy)
-        except InsufficientScopeError as error:
-            self.scheme.refuse(error, connection, requirement, token)
-        return token
-
-
-def _facts(error: OAuth2Error, token: AccessToken | None) -> str:
-    """The facts of a refusal for the log, in printable ASCII; never a byte of the token."""
-    facts: dict[str, str | None] = {"reason": error.reason}
-    match error:
-        case InvalidTokenError():
-            facts |= {"claim": error.claim, "found": error.found, "issuer": error.issuer, "key_id": error.key_id}
-            facts |= {"client": error.client_id, "subject": error.subject}
-        case InsufficientScopeError():
-            facts |= {"missing": ",".join(error.missing)}
-        case IssuerUnavailableError():
-            facts |= {"issuer": error.issuer}
-    if token is not None:
-        facts |= {"issuer": token.issuer, "client": token.client_id, "subject": token.subject}
-    return " ".join(f"{name}={_UNPRINTABLE.sub('?', text)[:160]}" for name, text in facts.items() if text)
 
 
 _default = OAuth2BearerScheme()

@@ -79,9 +79,7 @@ class OAuth2Settings(BaseSettings):
     """JWS algorithms allowed. `none` and `HS*` are refused."""
     scopes: Annotated[dict[str, str], NoDecode, BeforeValidator(_json)] = Field(default_factory=dict)
     """Scope to description, for OpenAPI and `scopes_supported`."""
-    scope_hierarchy: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(_json)] = Field(
-        default_factory=dict
-    )
+    scope_hierarchy: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(_json)] = Field(default_factory=dict)
     """Scope to the scopes it implies, transitively."""
     scope_claims: _Names = ("scope", "scp")
     """Claims that may hold the scopes; the first one present counts."""
@@ -219,7 +217,11 @@ def _did_you_mean(name: str, known: set[str]) -> str:
 
 def _failed(problems: Mapping[str, str]) -> ValidationError:
     details: list[InitErrorDetails] = [
-        {"type": PydanticCustomError("setting", "{text}", {"text": text}), "loc": (PREFIX + name.upper(),), "input": None}
+        {
+            "type": PydanticCustomError("setting", "{text}", {"text": text}),
+            "loc": (PREFIX + name.upper(),),
+            "input": None,
+        }
         for name, text in problems.items()
     ]
     return ValidationError.from_exception_data("the OAuth2 settings", details, hide_input=True)

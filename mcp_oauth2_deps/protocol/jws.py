@@ -63,7 +63,7 @@ class UnverifiedToken:
     signature: bytes
 
 
-class _PSSKey(Key):  # type: ignore[misc]  # the library's base class is untyped
+class _PSSKey(Key):
     """RSASSA-PSS with a salt as long as the hash (RFC 7518 section 3.5), which python-jose does not have."""
 
     def __init__(self, key: Any, algorithm: str) -> None:
@@ -79,7 +79,7 @@ class _PSSKey(Key):  # type: ignore[misc]  # the library's base class is untyped
         return True
 
 
-class _Ed25519Key(Key):  # type: ignore[misc]  # the library's base class is untyped
+class _Ed25519Key(Key):
     """EdDSA over Ed25519 (RFC 8037 section 3.1), which python-jose does not have."""
 
     def __init__(self, key: Ed25519PublicKey) -> None:

@@ -26,9 +26,7 @@ def metadata_url(resource: str, override: str | None = None) -> str:
     return urlunsplit((parts.scheme, parts.netloc, metadata_path(resource), parts.query, ""))
 
 
-def protected_resource_metadata(
-    *, resource: str, issuers: Iterable[str], scopes: Iterable[str] = ()
-) -> dict[str, Any]:
+def protected_resource_metadata(*, resource: str, issuers: Iterable[str], scopes: Iterable[str] = ()) -> dict[str, Any]:
     """The document (RFC 9728 section 2). Resource and issuers are published verbatim."""
     document: dict[str, Any] = {
         "resource": resource,

@@ -79,9 +79,7 @@ def missing_scopes(
     return tuple(dict.fromkeys(missing))
 
 
-def verify_scopes(
-    requirement: ScopeRequirement, granted: frozenset[str], hierarchy: Mapping[str, frozenset[str]]
-) -> None:
+def verify_scopes(requirement: ScopeRequirement, granted: frozenset[str], hierarchy: Mapping[str, frozenset[str]]) -> None:
     """Guarantees that the grant covers the requirement; scopes are compared whole and case-sensitively.
 
     Does not check: the token that the grant comes from.

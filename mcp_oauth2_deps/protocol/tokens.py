@@ -22,9 +22,10 @@ _REQUIRED_BY_RFC_9068 = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 # The end of the year 9999. A later date is a number in milliseconds, or no date at all.
 _LAST_INSTANT = 253_402_300_799
 
-_NumericDate = Annotated[int, Field(strict=True, le=_LAST_INSTANT)] | Annotated[
-    float, Field(strict=True, le=_LAST_INSTANT, allow_inf_nan=False)
-]
+_NumericDate = (
+    Annotated[int, Field(strict=True, le=_LAST_INSTANT)]
+    | Annotated[float, Field(strict=True, le=_LAST_INSTANT, allow_inf_nan=False)]
+)
 
 
 class _Claims(BaseModel):
@@ -77,9 +78,7 @@ def verify_issuer(unverified_claims: Mapping[str, Any], policy: TokenPolicy) -> 
     return issuer
 
 
-def verify_claims(
-    claims: dict[str, Any], header: UnverifiedHeader, policy: TokenPolicy, *, now: float
-) -> AccessToken:
+def verify_claims(claims: dict[str, Any], header: UnverifiedHeader, policy: TokenPolicy, *, now: float) -> AccessToken:
     """Guarantees that the claims make an access token for this resource, valid at `now` (RFC 9068 section 4).
 
     Does not check: the signature, which must have been verified before; whether the scopes suffice; whether the token was
@@ -154,9 +153,7 @@ def _verify_times(typed: _Claims, claims: Mapping[str, Any], policy: TokenPolicy
         raise InvalidTokenError("issued_in_future", claim="iat")
 
 
-def _verify_kind(
-    claims: Mapping[str, Any], header: UnverifiedHeader, policy: TokenPolicy, audience: tuple[str, ...]
-) -> None:
+def _verify_kind(claims: Mapping[str, Any], header: UnverifiedHeader, policy: TokenPolicy, audience: tuple[str, ...]) -> None:
     """An ID token, a logout token or a refresh token is not an access token (RFC 8725 section 3.12)."""
     if policy.strict_at_jwt:
         for name in _REQUIRED_BY_RFC_9068:

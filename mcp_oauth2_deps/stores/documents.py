@@ -111,8 +111,10 @@ class HTTPDocuments:
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A client for one exchange. Exchanges are minutes apart, so a pool would only hold dead connections, and tie us
-        to one event loop; what is dear is the TLS context, which is kept."""
+        """A client for one exchange; what is dear is the TLS context, which is kept.
+
+        Exchanges are minutes apart, so a pool would only hold dead connections, and tie us to one event loop.
+        """
         if self._tls is None:
             self._tls = await asyncio.to_thread(httpx.create_ssl_context)
         async with httpx.AsyncClient(

@@ -52,7 +52,7 @@ class JWKSStore:
             jwks_uri: where the keys are, when it is not to be discovered.
             refresh_after: soft age in seconds; from here keys are refreshed in the background.
             cache_ttl: hard age in seconds; no older key is ever returned.
-            cooldown: least seconds from the end of an attempt to the next, but for a refresh that is due after a success.
+            cooldown: least seconds from the end of an attempt to the next, except a refresh due after a success.
             clock: seconds, never going back.
         """
         self._issuer = issuer
