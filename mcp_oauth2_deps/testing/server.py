@@ -1,0 +1,75 @@
+"""An ASGI app on a loopback port, in a thread, for tests and development."""
+
+import os
+import socket
+import threading
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from mcp_oauth2_deps.protocol.urls import is_loopback_host
+
+_START_SECONDS = 10
+
+
+def bind_loopback(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
+    """A bound socket on this machine only.
+
+    Raises:
+        ValueError: the host can be reached from elsewhere.
+        OSError: the port is taken.
+    """
+    if not is_loopback_host(host):
+        raise ValueError(f"{host!r} is not a loopback host; the development issuer is for this machine only")
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        # Two may bind a port under SO_REUSEADDR until one listens.
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class LoopbackServer:
+    """Serves an ASGI app on a loopback port while its `with` block runs."""
+
+    def __init__(self, app: Any, *, port: int = 0, host: str = "127.0.0.1") -> None:
+        """Binds the port at once, so that its number is known before the app runs.
+
+        Raises:
+            ValueError: the host can be reached from elsewhere.
+            OSError: the port is taken.
+        """
+        self.app = app
+        self._socket = bind_loopback(port, host)
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def __enter__(self) -> Self:
+        try:
+            import uvicorn  # noqa: PLC0415  # an extra
+        except ImportError:
+            raise ImportError("a server is needed here; install mcp-oauth2-deps[testing]") from None
+        self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="warning"))
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                self.close()
+                raise RuntimeError("the server on loopback did not start; its log says why")
+            time.sleep(0.005)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops serving and frees the port."""
+        self._server.should_exit = True
+        self._thread.join(_START_SECONDS)
+        self._socket.close()

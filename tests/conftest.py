@@ -1,0 +1,36 @@
+"""Fixtures for tests that need an app and an issuer, in process."""
+
+import os
+
+import pytest
+
+from mcp_oauth2_deps import Authenticator, OAuth2BearerScheme, OAuth2Settings
+from mcp_oauth2_deps.testing import DevelopmentIssuer
+
+RESOURCE = "https://api.example.com/mcp"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_in_the_environment(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("MCP_OAUTH2_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def issuer():
+    return DevelopmentIssuer("https://auth.example.com", algorithm="ES256", audience=RESOURCE)
+
+
+@pytest.fixture
+def make_scheme(issuer):
+    def make(**settings):
+        settings = {"issuer": issuer.url, "resource": RESOURCE, **settings}
+        return OAuth2BearerScheme(authenticator=Authenticator(OAuth2Settings(**settings), documents=issuer))
+
+    return make
+
+
+@pytest.fixture
+def auth(make_scheme):
+    return make_scheme()

@@ -1,0 +1,78 @@
+import pytest
+
+from mcp_oauth2_deps.errors import (
+    InsufficientScopeError,
+    InvalidRequestError,
+    InvalidTokenError,
+    IssuerUnavailableError,
+    MissingCredentialsError,
+    OAuth2Error,
+)
+from mcp_oauth2_deps.protocol.challenges import challenge_for
+
+METADATA = "https://api.example.com/.well-known/oauth-protected-resource/mcp"
+EXPIRED = "The access token has expired."
+INVALID = "The access token is not valid for this resource."
+REQUEST = "The request must hold exactly one Authorization field with exactly one well-formed Bearer token."
+SCOPE = "The access token does not hold the scopes that this operation needs."
+
+
+def test_missing_credentials_are_challenged_without_an_error():
+    challenge = challenge_for(MissingCredentialsError(), resource_metadata=METADATA, scopes=("a", "b"))
+    assert (challenge.status, challenge.error) == (401, None)
+    assert challenge.headers == {
+        "WWW-Authenticate": f'Bearer resource_metadata="{METADATA}", scope="a b"',
+        "Access-Control-Expose-Headers": "WWW-Authenticate",
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "sentence"),
+    [
+        (InvalidRequestError("malformed_credentials"), 400, "invalid_request", REQUEST),
+        (InvalidTokenError("expired", claim="exp"), 401, "invalid_token", EXPIRED),
+        (InvalidTokenError("signature"), 401, "invalid_token", INVALID),
+        (InvalidTokenError("audience", claim="aud", found='evil"\r\nX: y'), 401, "invalid_token", INVALID),
+        (InsufficientScopeError(required=(), granted=frozenset(), missing=()), 403, "insufficient_scope", SCOPE),
+    ],
+)
+def test_each_error_has_one_status_one_code_and_one_fixed_sentence(error, status, code, sentence):
+    challenge = challenge_for(error, resource_metadata=METADATA, scopes=("a",))
+    assert (challenge.status, challenge.error, challenge.description) == (status, code, sentence)
+    assert challenge.headers["WWW-Authenticate"] == (
+        f'Bearer error="{code}", error_description="{sentence}", resource_metadata="{METADATA}", scope="a"'
+    )
+
+
+def test_without_scopes_the_challenge_names_none():
+    challenge = challenge_for(MissingCredentialsError(), resource_metadata=METADATA)
+    assert challenge.headers["WWW-Authenticate"] == f'Bearer resource_metadata="{METADATA}"'
+
+
+def test_a_shortfall_asks_at_once_for_needed_required_and_known_held_scopes():
+    error = InsufficientScopeError(required=("c", "b"), granted=frozenset({"z", "y", "foreign"}), missing=("c",))
+    challenge = challenge_for(error, resource_metadata=METADATA, scopes=("a", "b"), known_scopes={"y", "z", "x"})
+    assert challenge.headers["WWW-Authenticate"].endswith('scope="a b c y z"')
+
+
+def test_offline_access_is_never_challenged():
+    error = InsufficientScopeError(required=("offline_access",), granted=frozenset({"offline_access"}), missing=())
+    challenge = challenge_for(error, resource_metadata=METADATA, scopes=("offline_access",), known_scopes=("offline_access",))
+    assert "offline_access" not in challenge.headers["WWW-Authenticate"]
+
+
+def test_an_unavailable_issuer_is_a_503_that_tells_when_to_come_back():
+    error = IssuerUnavailableError("https://issuer.example.com", "no answer", retry_after=7)
+    challenge = challenge_for(error, resource_metadata=METADATA, scopes=("a",))
+    assert (challenge.status, challenge.headers, challenge.error) == (503, {"Retry-After": "7"}, None)
+    assert "issuer.example.com" not in challenge.description
+
+
+def test_values_are_quoted():
+    challenge = challenge_for(MissingCredentialsError(), resource_metadata='a"b\\c')
+    assert challenge.headers["WWW-Authenticate"] == r'Bearer resource_metadata="a\"b\\c"'
+
+
+def test_the_base_error_has_no_answer():
+    with pytest.raises(AssertionError):
+        challenge_for(OAuth2Error("other"), resource_metadata=METADATA)

@@ -1,0 +1,121 @@
+import contextlib
+import sys
+
+import pytest
+
+from mcp_oauth2_deps.protocol.encoding import _refuse_ambiguity, decode_base64url, parse_json_object
+
+
+@pytest.mark.parametrize("data", [bytes(range(length)) for length in range(9)] + [b"\xfb\xff\xfe", b"\xff" * 32])
+def test_canonical_base64url_reads_back_every_length(data, base64url):
+    assert decode_base64url(base64url(data).encode()) == data
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        pytest.param(b"YQ==", id="padding"),
+        pytest.param(b"YWE=", id="one padding character"),
+        pytest.param(b"+_-_", id="plus of the standard alphabet"),
+        pytest.param(b"/_-_", id="slash of the standard alphabet"),
+        pytest.param(b"YWJj\n", id="line feed at the end"),
+        pytest.param(b"YW\nJj", id="line feed inside"),
+        pytest.param(b"YW Jj", id="space inside"),
+        pytest.param(b"YWJ\xe9", id="no ASCII"),
+        pytest.param(b"YW!j", id="character of no alphabet"),
+        pytest.param(b"YWJjY", id="impossible length"),
+        pytest.param(b"A", id="single character"),
+        pytest.param(b"YR", id="four spare bits not zero"),
+        pytest.param(b"YWF", id="two spare bits not zero"),
+    ],
+)
+def test_base64url_with_a_second_spelling_is_refused(segment):
+    with pytest.raises(ValueError):
+        decode_base64url(segment)
+
+
+def test_exactly_one_last_character_in_sixteen_or_four_is_canonical():
+    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+    def is_read(segment):
+        try:
+            decode_base64url(segment)
+        except ValueError:
+            return False
+        return True
+
+    assert sum(is_read(b"A" + bytes([last])) for last in alphabet) == 4
+    assert sum(is_read(b"AA" + bytes([last])) for last in alphabet) == 16
+    assert sum(is_read(b"AAA" + bytes([last])) for last in alphabet) == 64
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        pytest.param(b"{}", {}, id="empty"),
+        pytest.param(b'{"a":1,"b":[true,null,"x"]}', {"a": 1, "b": [True, None, "x"]}, id="compact"),
+        pytest.param(b'{ "a" : 1 }\n', {"a": 1}, id="white space"),
+        pytest.param(b'{"\\u0061":"\\u00e9"}', {"a": "é"}, id="escapes"),
+        pytest.param('{"ä":"é"}'.encode(), {"ä": "é"}, id="UTF-8"),
+        pytest.param(b'{"a":1e3,"b":1.50}', {"a": 1000.0, "b": 1.5}, id="other spellings of numbers"),
+        pytest.param(b'{"a":{"x":1},"b":{"x":1}}', {"a": {"x": 1}, "b": {"x": 1}}, id="same name in two objects"),
+    ],
+)
+def test_a_json_object_is_read_however_it_is_spelled(data, value):
+    assert parse_json_object(data) == value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"[]", id="list"),
+        pytest.param(b'"text"', id="string"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b"1", id="number"),
+        pytest.param(b'{"a":1', id="unfinished"),
+        pytest.param(b'{"a":1}{}', id="two values"),
+        pytest.param(b'{"a":1,}', id="trailing comma"),
+        pytest.param(b"{'a':1}", id="single quotes"),
+        pytest.param(b'{"a":01}', id="leading zero"),
+        pytest.param(b'\xef\xbb\xbf{"a":1}', id="byte order mark"),
+        pytest.param('{"a":1}'.encode("utf-16"), id="UTF-16"),
+        pytest.param(b'{"a":"\xff"}', id="no UTF-8"),
+        pytest.param(b'{"a":"\\ud800"}', id="lone surrogate"),
+        pytest.param(b'{"a":"\n"}', id="raw control character"),
+        pytest.param(b'{"a":1,"a":1}', id="repeated with the same value"),
+        pytest.param(b'{"a":1,"a":2}', id="repeated with another value"),
+        pytest.param(b'{"a":1,"\\u0061":2}', id="repeated by an escape"),
+        pytest.param(b'{"a":[{"b":{"c":1,"c":2}}]}', id="repeated in the depth"),
+        pytest.param(b'{"a":NaN}', id="NaN"),
+        pytest.param(b'{"a":Infinity}', id="Infinity"),
+        pytest.param(b'{"a":-Infinity}', id="minus Infinity"),
+        pytest.param(b'{"a":1e999}', id="number beyond the float range"),
+        pytest.param(b'{"a":-1e999}', id="number below the float range"),
+        pytest.param(b'{"a":' + b"9" * 5000 + b"}", id="integer of 5000 digits"),
+        pytest.param(b'{"a":' * 5000 + b"1" + b"}" * 5000, id="objects nested 5000 deep"),
+        pytest.param(b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", id="lists nested 5000 deep"),
+    ],
+)
+def test_json_with_no_reading_or_two_is_refused(data):
+    with pytest.raises(ValueError):
+        parse_json_object(data)
+
+
+def test_nesting_beyond_the_stack_that_is_left_is_no_crash():
+    # Only Python 3.11 counts the nesting of JSON against the limit of Python frames; later ones just read it.
+    limit, frame, depth = sys.getrecursionlimit(), sys._getframe(), 0
+    while frame:
+        frame, depth = frame.f_back, depth + 1
+    sys.setrecursionlimit(depth + 100)
+    try:
+        with contextlib.suppress(ValueError):
+            parse_json_object(b'{"a": ' + b"[" * 150 + b"]" * 150 + b"}")
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+@pytest.mark.parametrize("constant", [b"NaN", b"Infinity", b"-Infinity"])
+def test_the_second_parser_refuses_constants_too(constant):
+    with pytest.raises(ValueError, match="is not JSON"):
+        _refuse_ambiguity(b'{"a":' + constant + b"}")

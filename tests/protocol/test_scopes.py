@@ -1,0 +1,125 @@
+import pytest
+
+from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError
+from mcp_oauth2_deps.models import ScopeRequirement
+from mcp_oauth2_deps.protocol.scopes import (
+    is_scope_token,
+    missing_scopes,
+    read_scopes,
+    transitive_hierarchy,
+    verify_scopes,
+    with_implied,
+)
+
+NAMES = ("scope", "scp")
+
+
+@pytest.mark.parametrize("text", ["a", "files:read", "https://a.example/x", "!", "#$%&'()*+,-./:;<=>?@[]^_`{|}~"])
+def test_a_scope_token_is_printable_ascii_without_quote_and_backslash(text):
+    assert is_scope_token(text)
+
+
+@pytest.mark.parametrize("text", ["", "a b", 'a"b', "a\\b", "a\n", "\u00e9", "a\x7f", "\ta"])
+def test_what_cannot_stand_in_a_challenge_is_no_scope_token(text):
+    assert not is_scope_token(text)
+
+
+@pytest.mark.parametrize(
+    ("claims", "scopes"),
+    [
+        pytest.param({}, set(), id="no claim"),
+        pytest.param({"scope": "a b"}, {"a", "b"}, id="scope string"),
+        pytest.param({"scope": ""}, set(), id="scope empty"),
+        pytest.param({"scope": " a  a "}, {"a"}, id="more spaces than needed"),
+        pytest.param({"scope": "a", "scp": "b"}, {"a"}, id="the first claim counts"),
+        pytest.param({"scope": "", "scp": "b"}, set(), id="the first claim counts though empty"),
+        pytest.param({"scp": "a b"}, {"a", "b"}, id="scp string"),
+        pytest.param({"scp": ["a", "b"]}, {"a", "b"}, id="scp list"),
+        pytest.param({"scp": []}, set(), id="scp empty list"),
+        pytest.param({"scope": "a\tb"}, {"a\tb"}, id="only the space divides"),
+        pytest.param({"scope": "A a"}, {"A", "a"}, id="case counts"),
+    ],
+)
+def test_scopes_are_read_from_the_first_claim_present(claims, scopes):
+    assert read_scopes(claims, NAMES) == scopes
+
+
+@pytest.mark.parametrize(
+    ("claims", "claim"),
+    [
+        pytest.param({"scope": ["a"]}, "scope", id="scope list"),
+        pytest.param({"scope": None}, "scope", id="scope null"),
+        pytest.param({"scope": 1}, "scope", id="scope number"),
+        pytest.param({"scope": {"a": True}}, "scope", id="scope object"),
+        pytest.param({"scope": None, "scp": "a"}, "scope", id="scope null before a good scp"),
+        pytest.param({"scp": None}, "scp", id="scp null"),
+        pytest.param({"scp": True}, "scp", id="scp boolean"),
+        pytest.param({"scp": ["a", 1]}, "scp", id="scp list with a number"),
+        pytest.param({"scp": [["a"]]}, "scp", id="scp list of lists"),
+    ],
+)
+def test_scopes_of_an_odd_type_make_an_invalid_token(claims, claim):
+    with pytest.raises(InvalidTokenError) as refusal:
+        read_scopes(claims, NAMES)
+    assert (refusal.value.reason, refusal.value.claim) == ("claim", claim)
+
+
+def test_implication_is_transitive():
+    hierarchy = transitive_hierarchy({"admin": ["write", "audit"], "write": ["read"], "none": []})
+    assert hierarchy == {"admin": {"write", "audit", "read"}, "write": {"read"}}
+
+
+def test_two_ways_to_one_scope_are_no_cycle():
+    assert transitive_hierarchy({"a": ["b", "c"], "b": ["d"], "c": ["d"]})["a"] == {"b", "c", "d"}
+
+
+@pytest.mark.parametrize(
+    ("hierarchy", "cycle"),
+    [({"a": ["a"]}, "a -> a"), ({"a": ["b"], "b": ["a"]}, "a -> b -> a"), ({"x": ["a"], "a": ["b"], "b": ["a"]}, "a -> b -> a")],
+)
+def test_a_cycle_is_named(hierarchy, cycle):
+    with pytest.raises(ValueError) as refusal:
+        transitive_hierarchy(hierarchy)
+    assert str(refusal.value) == cycle
+
+
+def test_implied_scopes_are_added_to_the_granted():
+    assert with_implied({"write", "other"}, {"write": frozenset({"read"})}) == {"write", "read", "other"}
+    assert with_implied((), {"write": frozenset({"read"})}) == frozenset()
+
+
+HIERARCHY = {"write": frozenset({"read"})}
+
+
+@pytest.mark.parametrize(
+    ("requirement", "granted", "hierarchy", "missing"),
+    [
+        pytest.param(ScopeRequirement(), set(), {}, (), id="nothing asked"),
+        pytest.param(ScopeRequirement(("read",)), {"read"}, {}, (), id="held"),
+        pytest.param(ScopeRequirement(("b", "a")), set(), {}, ("b", "a"), id="all missing, in the order declared"),
+        pytest.param(ScopeRequirement(("a", "b")), {"a"}, {}, ("b",), id="one missing"),
+        pytest.param(ScopeRequirement(("read",)), {"write"}, HIERARCHY, (), id="broader passes"),
+        pytest.param(ScopeRequirement(("write",)), {"read"}, HIERARCHY, ("write",), id="narrower does not"),
+        pytest.param(ScopeRequirement(("read",)), {"write"}, {}, ("read",), id="nothing implied unless configured"),
+        pytest.param(ScopeRequirement(("read",)), {"READ"}, {}, ("read",), id="case counts"),
+        pytest.param(ScopeRequirement(("read",)), {"read:all", "rea"}, {}, ("read",), id="compared whole"),
+        pytest.param(ScopeRequirement((), (("a", "b"),)), {"b"}, {}, (), id="one alternative held"),
+        pytest.param(ScopeRequirement((), (("a", "b"),)), {"c"}, {}, ("a", "b"), id="no alternative held"),
+        pytest.param(ScopeRequirement((), (("read", "x"),)), {"write"}, HIERARCHY, (), id="an alternative implied"),
+        pytest.param(ScopeRequirement(("a",), (("a", "b"), ("b", "c"))), set(), {}, ("a", "b", "c"), id="each once"),
+    ],
+)
+def test_what_is_asked_and_not_held_is_missing(requirement, granted, hierarchy, missing):
+    assert missing_scopes(requirement, frozenset(granted), hierarchy) == missing
+
+
+def test_a_shortfall_names_required_granted_and_missing():
+    with pytest.raises(InsufficientScopeError) as refusal:
+        verify_scopes(ScopeRequirement(("b", "a"), (("c", "d"),)), frozenset({"a"}), {})
+    error = refusal.value
+    assert error.reason == "insufficient_scope"
+    assert (error.required, error.granted, error.missing) == (("b", "a", "c", "d"), {"a"}, ("b", "c", "d"))
+
+
+def test_a_grant_that_covers_the_requirement_passes():
+    verify_scopes(ScopeRequirement(("read",)), frozenset({"write"}), HIERARCHY)

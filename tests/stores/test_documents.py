@@ -1,0 +1,88 @@
+import asyncio
+
+import httpx
+import pytest
+
+from mcp_oauth2_deps.errors import DocumentError
+from mcp_oauth2_deps.stores.documents import MAX_DOCUMENT_BYTES, HTTPDocuments
+
+URL = "https://a.example/x"
+JSON = {"content-type": "application/json"}
+
+
+def documents(answer, **settings):
+    async def respond(request):
+        assert request.headers["accept-encoding"] == "identity"
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return HTTPDocuments(timeout=5, transport=httpx.MockTransport(respond), **settings)
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/jwk-set+json; charset=utf-8", "Application/JSON"])
+async def test_a_json_object_is_returned(media_type):
+    document = await documents(httpx.Response(200, content=b'{"a": 1}', headers={"content-type": media_type})).fetch(URL)
+    assert document.content == {"a": 1}
+    assert document.max_age is None
+
+
+@pytest.mark.parametrize(
+    ("value", "max_age"), [("public, max-age=60", 60), ('Max-Age="60"', 60), ("no-store", 0), ("s-maxage=5", None)]
+)
+async def test_cache_control_is_read(value, max_age):
+    answer = httpx.Response(200, json={}, headers={"cache-control": value})
+    assert (await documents(answer).fetch(URL)).max_age == max_age
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (httpx.Response(302, headers={"location": URL}), "redirect"),
+        (httpx.Response(500, json={}), "answers 500"),
+        (httpx.Response(200, content=b"{}", headers={"content-type": "text/html"}), "content type"),
+        (httpx.Response(200, content=b"{}"), "content type"),
+        (httpx.Response(200, stream=httpx.ByteStream(b"x"), headers=JSON | {"content-encoding": "gzip"}), "compressed"),
+        (httpx.Response(200, content=b" " * (MAX_DOCUMENT_BYTES + 1), headers=JSON), "larger than 512 KiB"),
+        (httpx.Response(200, content=b'{"a":1,"a":2}', headers=JSON), "not one JSON object"),
+        (httpx.Response(200, content=b"[]", headers=JSON), "not one JSON object"),
+        (httpx.Response(200, content=b"[" * 100_000, headers=JSON), "not one JSON object"),
+        (httpx.ConnectError("no"), "no connection"),
+        (httpx.ReadError("secret"), "the exchange failed \\(ReadError\\)"),
+        (RuntimeError("secret"), "the exchange failed \\(RuntimeError\\)"),
+    ],
+)
+async def test_anything_else_is_refused_with_its_cause(answer, says):
+    with pytest.raises(DocumentError, match=says) as caught:
+        await documents(answer).fetch(URL)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://a.example/", "http://127.0.0.1/", "ftp://a.example/", "https://", "file:///etc/hosts"])
+async def test_a_url_that_is_not_to_be_trusted_is_not_asked(url):
+    with pytest.raises(DocumentError, match="its URL"):
+        await documents(AssertionError("asked")).fetch(url)
+
+
+async def test_loopback_http_is_asked_when_allowed():
+    assert (await documents(httpx.Response(200, json={}), allow_insecure_http=True).fetch("http://127.0.0.1/")).content == {}
+
+
+async def test_a_slow_drip_does_not_stretch_the_deadline():
+    async def drip(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99999\r\n\r\n")
+        try:
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        with pytest.raises(DocumentError, match="no complete answer") as caught:
+            await HTTPDocuments(timeout=0.2, allow_insecure_http=True).fetch(f"http://127.0.0.1:{port}/")
+    assert caught.value.unreachable

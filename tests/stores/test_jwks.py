@@ -1,0 +1,202 @@
+import asyncio
+
+import pytest
+
+from mcp_oauth2_deps import JWKSStore
+from mcp_oauth2_deps.errors import DocumentError, IssuerUnavailableError
+from mcp_oauth2_deps.stores.documents import Document
+
+ISSUER = "https://auth.example.com"
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Documents:
+    """An issuer whose answers a test decides."""
+
+    def __init__(self, issuer):
+        self.issuer = issuer
+        self.failure = None
+        self.max_age = None
+        self.fetched = []
+        self.gate = None
+
+    async def fetch(self, url):
+        self.fetched.append(url)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        document = await self.issuer.fetch(url)
+        return Document(document.content, self.max_age)
+
+    @property
+    def key_fetches(self):
+        return sum("well-known" not in url for url in self.fetched)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def documents(issuer):
+    return Documents(issuer)
+
+
+@pytest.fixture
+def store(documents, clock):
+    return JWKSStore(ISSUER, documents, refresh_after=600, cache_ttl=3600, cooldown=30, clock=clock)
+
+
+async def settle(store):
+    task = store._in_flight()
+    if task is not None:
+        await asyncio.wait({task})
+
+
+async def test_two_hundred_cold_requests_cost_one_fetch(store, documents):
+    sets = await asyncio.gather(*(store.key_set() for _ in range(200)))
+    assert len({id(key_set) for key_set in sets}) == 1
+    assert documents.key_fetches == 1
+
+
+async def test_a_cancelled_waiter_cancels_only_its_own_wait(store, documents):
+    documents.gate = asyncio.Event()
+    first, second = asyncio.create_task(store.key_set()), asyncio.create_task(store.key_set())
+    await asyncio.sleep(0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    documents.gate.set()
+    assert len(await second) == 1
+    assert documents.key_fetches == 1
+
+
+async def test_an_unknown_kid_looks_once_per_cooldown(store, documents, clock, issuer):
+    await store.key_set()
+    issuer.rotate()
+    assert len(await store.refreshed_key_set()) == 1
+    clock.now += 30
+    assert len(await store.refreshed_key_set()) == 2
+    for _ in range(50):
+        await store.refreshed_key_set()
+    assert documents.key_fetches == 2
+
+
+async def test_past_the_soft_age_keys_are_refreshed_beside_the_request(store, documents, clock):
+    before = await store.key_set()
+    clock.now += 600
+    documents.gate = asyncio.Event()
+    assert store.current() is before
+    documents.gate.set()
+    await settle(store)
+    assert documents.key_fetches == 2
+    assert store.current() is before, "the same keys stay the same object"
+
+
+async def test_an_outage_is_not_noticed_before_the_hard_age_and_fails_closed_after(store, documents, clock):
+    await store.key_set()
+    documents.failure = DocumentError("it answers 500")
+    clock.now += 3599
+    assert store.current() is not None
+    await settle(store)
+    assert store.current() is not None
+    clock.now += 1
+    assert store.current() is None
+    with pytest.raises(IssuerUnavailableError) as caught:
+        await store.key_set()
+    assert caught.value.issuer == ISSUER
+    assert 1 <= caught.value.retry_after <= 30
+
+
+async def test_failed_attempts_count_for_the_cooldown_and_recovery_needs_one_only(store, documents, clock):
+    documents.failure = DocumentError("no connection", unreachable=True)
+    for _ in range(20):
+        with pytest.raises(IssuerUnavailableError):
+            await store.key_set()
+    assert len(documents.fetched) == 1
+    documents.failure = None
+    clock.now += 30
+    assert len(await store.key_set()) == 1
+
+
+async def test_an_unknown_kid_during_an_outage_is_no_verdict(store, documents, clock):
+    await store.key_set()
+    clock.now += 30
+    documents.failure = DocumentError("it answers 500")
+    with pytest.raises(IssuerUnavailableError):
+        await store.refreshed_key_set()
+    assert store.current() is not None
+
+
+async def test_an_unusable_set_never_replaces_a_good_one(store, issuer, clock, monkeypatch):
+    before = await store.key_set()
+    monkeypatch.setattr(issuer, "jwks", lambda: {"keys": []})
+    clock.now += 600
+    store.current()
+    await settle(store)
+    assert store.current() is before
+
+
+async def test_a_removed_key_leaves_the_set(store, issuer, clock):
+    await store.key_set()
+    gone = next(iter(store.current().key_ids))
+    issuer.rotate()
+    issuer.remove_key(gone)
+    clock.now += 600
+    store.current()
+    await settle(store)
+    assert gone not in store.current().key_ids
+
+
+@pytest.mark.parametrize(("max_age", "interval"), [(120, 120), (0, 30), (86400, 600)])
+async def test_cache_control_shortens_the_interval_within_our_bounds(store, documents, clock, max_age, interval):
+    documents.max_age = max_age
+    await store.key_set()
+    clock.now += interval - 1
+    store.current()
+    await settle(store)
+    assert documents.key_fetches == 1
+    clock.now += 1
+    store.current()
+    await settle(store)
+    assert documents.key_fetches == 2
+
+
+async def test_after_a_failure_the_place_of_the_keys_is_discovered_anew(store, documents, clock):
+    await store.key_set()
+    seen = len(documents.fetched)
+    documents.failure = DocumentError("it answers 404")
+    clock.now += 600
+    store.current()
+    await settle(store)
+    documents.failure = None
+    clock.now += 30
+    store.current()
+    await settle(store)
+    assert sum("well-known" in url for url in documents.fetched[seen:]) == 1
+
+
+async def test_with_a_jwks_uri_nothing_is_discovered(documents, clock, issuer):
+    place = issuer.metadata()["jwks_uri"]
+    store = JWKSStore(ISSUER, documents, jwks_uri=place, clock=clock)
+    await store.key_set()
+    assert documents.fetched == [place]
+    assert store.metadata is None
+
+
+async def test_closing_ends_a_fetch_in_flight(store, documents):
+    documents.gate = asyncio.Event()
+    waiter = asyncio.create_task(store.key_set())
+    await asyncio.sleep(0)
+    await store.aclose()
+    with pytest.raises(IssuerUnavailableError):
+        await waiter
+    await store.aclose()

@@ -1,0 +1,98 @@
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from mcp_oauth2_deps import OAuth2Settings
+
+GOOD = {"issuer": "https://auth.example.com", "resource": "https://api.example.com/mcp"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "variable", "says"),
+    [
+        ({"issuer": None}, "ISSUER", "is missing"),
+        ({"issuer": ""}, "ISSUER", "is empty"),
+        ({"resource": None}, "RESOURCE", "is missing"),
+        ({"issuer": "http://auth.example.com"}, "ISSUER", "must use https"),
+        ({"issuer": "http://localhost:9000"}, "ISSUER", "MCP_OAUTH2_ALLOW_INSECURE_HTTP=true"),
+        ({"issuer": "https://auth.example.com "}, "ISSUER", "white space"),
+        ({"issuer": "https://a.example, https://b.example"}, "ISSUER", "white space"),
+        ({"issuer": "https://a.example,https://a.example"}, "ISSUER", "twice"),
+        ({"issuer": "https://auth.example.com?x=1"}, "ISSUER", "query"),
+        ({"issuer": "auth.example.com"}, "ISSUER", "absolute URL"),
+        ({"resource": "https://api.example.com/mcp#x"}, "RESOURCE", "fragment"),
+        ({"audience": "https://api.example.com ,b"}, "AUDIENCE", "white space"),
+        ({"algorithms": "HS256"}, "ALGORITHMS", "refused"),
+        ({"algorithms": "none"}, "ALGORITHMS", "refused"),
+        ({"algorithms": "RS257"}, "ALGORITHMS", "not supported"),
+        ({"algorithms": ()}, "ALGORITHMS", "not supported"),
+        ({"jwks_cache_ttl": -1}, "JWKS_CACHE_TTL", "greater than 0"),
+        ({"jwks_cache_ttl": "nan"}, "JWKS_CACHE_TTL", "finite"),
+        ({"jwks_refresh_after": 3600}, "JWKS_REFRESH_AFTER", "must be below"),
+        ({"leeway": 301}, "LEEWAY", "less than or equal to 300"),
+        ({"http_timeout": 0}, "HTTP_TIMEOUT", "greater than 0"),
+        ({"token_cache_size": -1}, "TOKEN_CACHE_SIZE", "greater than or equal to 0"),
+        ({"scopes": '{"a": "b"'}, "SCOPES", "not valid JSON"),
+        ({"scopes": {"a b": ""}}, "SCOPES", "is no scope"),
+        ({"scope_hierarchy": {"a": ["b"], "b": ["a"]}}, "SCOPE_HIERARCHY", "a -> b -> a"),
+        ({"scope_hierarchy": {"a": ["b c"]}}, "SCOPE_HIERARCHY", "is no scope"),
+        ({"scope_claims": ","}, "SCOPE_CLAIMS", "no claim"),
+        (
+            {"issuer": "https://a.example,https://b.example", "jwks_uri": "https://a.example/jwks"},
+            "JWKS_URI",
+            "single issuer",
+        ),
+        ({"fail_fast": "perhaps"}, "FAIL_FAST", "boolean"),
+        ({"isuer": "https://auth.example.com"}, "ISUER", "did you mean MCP_OAUTH2_ISSUER?"),
+        ({"colour": "red"}, "COLOUR", "is no setting"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_explained(wrong, variable, says):
+    with pytest.raises(ValidationError) as caught:
+        OAuth2Settings(**(GOOD | wrong))
+    assert re.search(rf"^MCP_OAUTH2_{variable}\n  .*{re.escape(says)}", str(caught.value), re.MULTILINE)
+
+
+def test_settings_come_from_the_environment_and_identifiers_stay_verbatim(monkeypatch):
+    monkeypatch.setenv("MCP_OAUTH2_ISSUER", "https://A.example.com/x/,https://b.example.com")
+    monkeypatch.setenv("MCP_OAUTH2_RESOURCE", "https://api.example.com")
+    monkeypatch.setenv("MCP_OAUTH2_ALGORITHMS", "RS256, ES256")
+    monkeypatch.setenv("MCP_OAUTH2_LEEWAY", "")
+    settings = OAuth2Settings()
+    assert settings.issuer == ("https://A.example.com/x/", "https://b.example.com")
+    assert settings.resource == "https://api.example.com"
+    assert settings.algorithms == ("RS256", "ES256")
+    assert settings.leeway == 30
+    assert settings.soft_age == 600
+
+
+def test_an_unknown_variable_with_our_prefix_stops_the_start(monkeypatch):
+    monkeypatch.setenv("MCP_OAUTH2_STRICT_ATJWT", "true")
+    with pytest.raises(ValidationError, match="did you mean MCP_OAUTH2_STRICT_AT_JWT"):
+        OAuth2Settings(**GOOD)
+
+
+def test_a_dotenv_file_is_read_only_on_request(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("MCP_OAUTH2_ISSUER=https://file.example.com\nFOREIGN=1\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValidationError, match="MCP_OAUTH2_ISSUER"):
+        OAuth2Settings(resource=GOOD["resource"])
+    assert OAuth2Settings(resource=GOOD["resource"], _env_file=".env").issuer == ("https://file.example.com",)
+    monkeypatch.setenv("MCP_OAUTH2_ENV_FILE", ".env")
+    assert OAuth2Settings(resource=GOOD["resource"]).issuer == ("https://file.example.com",)
+
+
+def test_a_dotenv_file_that_is_missing_or_misspells_a_variable_is_an_error(tmp_path):
+    with pytest.raises(ValidationError, match="is no file"):
+        OAuth2Settings(**GOOD, _env_file=tmp_path / "absent")
+    (tmp_path / "env").write_text("MCP_OAUTH2_STRICT=1\n")
+    with pytest.raises(ValidationError, match="MCP_OAUTH2_STRICT"):
+        OAuth2Settings(**GOOD, _env_file=tmp_path / "env")
+
+
+def test_the_example_file_lists_every_setting_and_is_valid():
+    text = (Path(__file__).parent.parent / ".env.example").read_text()
+    listed = re.findall(r"^#?MCP_OAUTH2_(\w+)=", text, re.MULTILINE)
+    assert sorted(name.lower() for name in listed) == sorted(OAuth2Settings.model_fields)
