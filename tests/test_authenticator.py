@@ -1,4 +1,4 @@
-import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from freezegun import freeze_time
@@ -24,7 +24,7 @@ async def test_a_remembered_token_is_the_same_until_it_expires(auth, issuer):
     raw = issuer.token(expires_in=60)
     first = await auth.authenticator.verify(raw)
     assert await auth.authenticator.verify(raw) is first
-    with freeze_time(time.time() + 91, real_asyncio=True, ignore=["asyncio"]):
+    with freeze_time(datetime.now(UTC) + timedelta(seconds=91), real_asyncio=True, ignore=["asyncio"]):
         assert (await refused(auth, raw)).reason == "expired"
 
 

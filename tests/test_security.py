@@ -282,9 +282,9 @@ def test_metadata_is_served_where_the_challenge_points_and_at_the_root(make_sche
 
 
 def test_metadata_under_a_root_path(auth):
-    app = FastAPI(root_path="/api")
+    app = FastAPI()
     app.include_router(auth.router())
-    client = TestClient(app)
+    client = TestClient(app, root_path="/api")
     assert client.get("/.well-known/oauth-protected-resource/mcp").status_code == 200
     assert client.get("/api/.well-known/oauth-protected-resource/mcp").status_code == 200
 

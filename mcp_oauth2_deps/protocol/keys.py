@@ -110,4 +110,9 @@ def _published_key(jwk: Any, algorithms: Collection[str]) -> _PublishedKey:
         ready = {alg: key for alg, key in ready.items() if alg == jwk["alg"]}
     if not ready:
         raise UnusableKeyError("it fits none of the allowed algorithms")
-    return _PublishedKey(kid, tuple(jwk.get(name) for name in _MATERIAL), frozenset(ready), ready)
+    return _PublishedKey(kid, tuple(_spelling(jwk.get(name)) for name in _MATERIAL), frozenset(ready), ready)
+
+
+def _spelling(member: Any) -> str | None:
+    """A member as it counts for sameness; members foreign to the key's type may be anything."""
+    return member.rstrip("=") if isinstance(member, str) else None

@@ -140,12 +140,13 @@ def comparable_audience(audience: str) -> str:
         return audience
     end = min((place for place in map(rest.find, "/?#") if place >= 0), default=len(rest))
     userinfo, at, host = rest[:end].rpartition("@")
-    return f"{scheme.lower()}://{userinfo}{at}{host.lower()}{rest[end:]}".removesuffix("/")
+    path = rest[end:] if "?" in rest or "#" in rest else rest[end:].removesuffix("/")
+    return f"{scheme.lower()}://{userinfo}{at}{host.lower()}{path}"
 
 
 def _verify_times(typed: _Claims, claims: Mapping[str, Any], policy: TokenPolicy, now: float) -> None:
     """RFC 7519 sections 4.1.4 to 4.1.6; a token is expired *on* its `exp`."""
-    if now >= typed.exp + policy.leeway:
+    if now - policy.leeway >= typed.exp:
         raise InvalidTokenError("expired", claim="exp")
     if "nbf" in claims and typed.nbf > now + policy.leeway:
         raise InvalidTokenError("not_yet_valid", claim="nbf")

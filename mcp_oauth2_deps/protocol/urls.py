@@ -35,17 +35,17 @@ def url_problem(url: str, *, allow_insecure_http: bool, query_allowed: bool = Tr
         _ = parts.port
     except ValueError:
         return "is no URL (host or port cannot be read)"
-    return _structure_problem(parts, query_allowed) or _scheme_problem(parts, allow_insecure_http)
+    return _structure_problem(url, parts, query_allowed) or _scheme_problem(parts, allow_insecure_http)
 
 
-def _structure_problem(parts: SplitResult, query_allowed: bool) -> str | None:
+def _structure_problem(url: str, parts: SplitResult, query_allowed: bool) -> str | None:
     if not parts.scheme or not parts.hostname:
         return "is no absolute URL; it starts with https:// and a host"
     if "@" in parts.netloc:
         return "holds a user name or password; remove it"
-    if "#" in parts.geturl() or parts.fragment:
+    if "#" in url:
         return "has a fragment (#...); remove it"
-    if parts.query and not query_allowed:
+    if "?" in url and not query_allowed:
         return "has a query (?...); remove it"
     return None
 

@@ -200,5 +200,5 @@ class JWKSStore:
     def _unavailable(self) -> IssuerUnavailableError:
         wait = self._attempted_at + self._cooldown - self._clock()
         return IssuerUnavailableError(
-            self._issuer, self._failure or "they are past their hard age", retry_after=max(1, math.ceil(wait))
+            self._issuer, self._failure or "they are past their hard age", retry_after=math.ceil(max(1, wait))
         )

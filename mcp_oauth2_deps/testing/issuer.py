@@ -23,7 +23,9 @@ from mcp_oauth2_deps.testing.keys import SigningKey
 from mcp_oauth2_deps.testing.server import LoopbackServer
 
 _MAX_FORM_BYTES = 64 * 1024
-_NOTICE = "This issuer is for development and tests on this machine. Its keys are made at each start. Never use it in production.\n"
+_NOTICE = (
+    "This issuer is for development and tests on this machine. Its keys are made at each start. Never use it in production.\n"
+)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,11 @@ async def test_each_of_the_three_forms_is_found_in_order(place):
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"issuer": "https://a.example/t/"}, "another issuer"), ({"jwks_uri": None}, "no jwks_uri"), ({"jwks_uri": 1}, "no jwks_uri")],
+    [
+        ({"issuer": "https://a.example/t/"}, "another issuer"),
+        ({"jwks_uri": None}, "no jwks_uri"),
+        ({"jwks_uri": 1}, "no jwks_uri"),
+    ],
 )
 async def test_a_document_that_does_not_speak_for_the_issuer_is_not_used(change, says):
     with pytest.raises(DocumentError, match=says):
