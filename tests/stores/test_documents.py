@@ -71,6 +71,8 @@ async def test_loopback_http_is_asked_when_allowed():
 
 
 async def test_a_slow_drip_does_not_stretch_the_deadline():
+    ended = asyncio.Event()
+
     async def drip(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99999\r\n\r\n")
@@ -81,10 +83,12 @@ async def test_a_slow_drip_does_not_stretch_the_deadline():
                 await asyncio.sleep(0.01)
         except ConnectionError:
             writer.close()
+            ended.set()
 
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
         with pytest.raises(DocumentError, match="no complete answer") as caught:
             await HTTPDocuments(timeout=0.2, allow_insecure_http=True).fetch(f"http://127.0.0.1:{port}/")
+        await ended.wait()
     assert caught.value.unreachable

@@ -1,0 +1,107 @@
+"""Starts the demo in one terminal; Ctrl-C ends it."""
+
+import argparse
+import json
+import logging
+import sys
+import urllib.parse
+import urllib.request
+from contextlib import ExitStack, suppress
+from socket import socket
+
+import uvicorn
+
+from mcp_oauth2_deps import OAuth2Settings
+from mcp_oauth2_deps.demo.app import create_app
+from mcp_oauth2_deps.protocol.metadata import metadata_url
+from mcp_oauth2_deps.testing import Client, DevelopmentIssuer
+from mcp_oauth2_deps.testing.server import bind_loopback
+
+_CLIENT, _SECRET = "demo", "demo-secret"
+_SCOPES = {"tools:call": "Call tools", "tools:read": "List tools"}
+
+
+class _AnnouncedServer(uvicorn.Server):
+    """A server that says what to try once it answers."""
+
+    def __init__(self, config: uvicorn.Config, announcement: str) -> None:
+        super().__init__(config)
+        self._announcement = announcement
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if not self.should_exit:
+            print(self._announcement, flush=True)  # noqa: T201  # a demo speaks on the terminal
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs both servers until Ctrl-C; 1 when a port is taken."""
+    parser = argparse.ArgumentParser(prog="python -m mcp_oauth2_deps.demo", description="For development, on loopback only.")
+    parser.add_argument("--port", type=int, default=8000, help="port of the guarded app (default 8000)")
+    parser.add_argument("--issuer-port", type=int, default=9000, help="port of the development issuer (default 9000)")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("mcp_oauth2_deps").setLevel(logging.INFO)
+    issuer = DevelopmentIssuer(algorithm="ES256", clients={_CLIENT: Client(_SECRET, frozenset(_SCOPES))})
+    # Ctrl-C may come twice: from the terminal and from the process that started this one.
+    with suppress(KeyboardInterrupt), ExitStack() as stack:
+        try:
+            option, port = "--port", options.port
+            listener = stack.enter_context(bind_loopback(port))
+            option, port = "--issuer-port", options.issuer_port
+            stack.enter_context(issuer.serve(port))
+        except (OSError, OverflowError) as error:
+            taken = getattr(error, "strerror", None) or "no such port"
+            print(f"Port {port} on 127.0.0.1 cannot be used ({taken}); choose another with {option}.", file=sys.stderr)  # noqa: T201
+            return 1
+        _serve(issuer, listener)
+    print("\nStopped.", flush=True)  # noqa: T201  # a demo speaks on the terminal
+    return 0
+
+
+def _serve(issuer: DevelopmentIssuer, listener: socket) -> None:
+    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    settings = OAuth2Settings(issuer=issuer.url, resource=f"{base}/mcp", scopes=_SCOPES, allow_insecure_http=True)
+    config = uvicorn.Config(create_app(settings), log_level="warning")
+    # uvicorn stops gracefully and then passes the signal on.
+    with suppress(KeyboardInterrupt):
+        _AnnouncedServer(config, _announcement(issuer, settings, base)).run(sockets=[listener])
+
+
+def _announcement(issuer: DevelopmentIssuer, settings: OAuth2Settings, base: str) -> str:
+    narrow, right = (_fetch_token(issuer, settings.resource, scope) for scope in ("tools:read", "tools:call tools:read"))
+    call = f"curl -i {base}/whoami"
+    return f"""
+For development only, reachable from this machine only; the keys are new at each start. Ctrl-C stops both servers.
+
+  guarded app  {base}  (docs: {base}/docs)
+  metadata     {metadata_url(settings.resource)}
+  issuer       {issuer.url}  (token endpoint: {issuer.url}/token, client {_CLIENT}, secret {_SECRET}; tokens last an hour)
+
+Without a token: 401, and the challenge that tells a client where to log in
+{call}
+
+With a token that lacks the scope tools:call: 403
+{call} -H "Authorization: Bearer {narrow}"
+
+With the right token: 200, and who is calling
+{call} -H "Authorization: Bearer {right}"
+"""
+
+
+def _fetch_token(issuer: DevelopmentIssuer, resource: str, scope: str) -> str:
+    """A token from the issuer's own token endpoint (RFC 6749 section 4.4, RFC 8707 section 2)."""
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": _CLIENT,
+        "client_secret": _SECRET,
+        "scope": scope,
+        "resource": resource,
+    }
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{issuer.url}/token", urllib.parse.urlencode(form).encode(), timeout=10) as response:
+        return str(json.load(response)["access_token"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
