@@ -28,6 +28,11 @@ async def test_a_remembered_token_is_the_same_until_it_expires(auth, issuer):
         assert (await refused(auth, raw)).reason == "expired"
 
 
+async def test_without_a_token_cache_each_token_is_verified_anew(make_scheme, issuer):
+    auth, raw = make_scheme(token_cache_size=0), issuer.token()
+    assert await auth.authenticator.verify(raw) is not await auth.authenticator.verify(raw)
+
+
 async def test_a_token_of_a_removed_key_is_refused_at_once_though_remembered(make_scheme, issuer):
     auth = make_scheme(jwks_refresh_cooldown=0)
     raw = issuer.token()

@@ -41,8 +41,3 @@ class VerifiedTokens:
         """Keeps a token that was just verified in full against this key set."""
         if self._entries is not None:
             self._entries[sha256(raw.encode("ascii")).digest()] = _Entry(token, key_set)
-
-    def clear(self) -> None:
-        """Forgets everything."""
-        if self._entries is not None:
-            self._entries.clear()

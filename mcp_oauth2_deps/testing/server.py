@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -55,7 +56,7 @@ class LoopbackServer:
         except ImportError:
             raise ImportError("a server is needed here; install mcp-oauth2-deps[testing]") from None
         self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="warning"))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         deadline = time.monotonic() + _START_SECONDS
         while not self._server.started:
@@ -64,6 +65,11 @@ class LoopbackServer:
                 raise RuntimeError("the server on loopback did not start; its log says why")
             time.sleep(0.005)
         return self
+
+    def _run(self) -> None:
+        # After a failed start the server asks to end the process; here its caller is told instead.
+        with suppress(SystemExit):
+            self._server.run(sockets=[self._socket])
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
