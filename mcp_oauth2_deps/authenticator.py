@@ -7,6 +7,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from cachetools import LRUCache
+
 from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError
 from mcp_oauth2_deps.models import AccessToken, Credentials, TokenPolicy
 from mcp_oauth2_deps.protocol.encoding import parse_json_object
@@ -72,6 +74,7 @@ class Authenticator:
             for issuer in settings.issuer
         }
         self._verified = VerifiedTokens(settings.token_cache_size)
+        self._headers: LRUCache[bytes, UnverifiedHeader] = LRUCache(256)
         self._now = wall_clock
 
     async def start(self) -> None:
@@ -129,8 +132,10 @@ class Authenticator:
         verified_claims: dict[str, object] = {}
         try:
             token = split_token(raw)
-            header = read_header(token.header_segment)
-            verify_header(header, self.policy)
+            header = self._headers.get(token.header_segment)
+            if header is None:
+                header = read_header(token.header_segment)
+                verify_header(header, self.policy)
             try:
                 claims = parse_json_object(token.payload)
             except ValueError:
@@ -145,6 +150,8 @@ class Authenticator:
             error.subject = _string(verified_claims.get("sub"))
             error.client_id = _string(verified_claims.get("client_id") or verified_claims.get("azp"))
             raise
+        # Only now: headers of bad tokens, which anybody can vary, must not push good ones out.
+        self._headers[token.header_segment] = header
         self._verified.remember(raw, access_token, key_set)
         return access_token
 

@@ -28,6 +28,17 @@ async def test_a_remembered_token_is_the_same_until_it_expires(auth, issuer):
         assert (await refused(auth, raw)).reason == "expired"
 
 
+async def test_only_headers_of_good_tokens_are_remembered_and_the_rules_still_bite(make_scheme, issuer):
+    auth = make_scheme(token_cache_size=0)
+    for number in range(3):
+        await refused(auth, issuer.token(header={"junk": number}, expires_in=-100))
+    assert len(auth.authenticator._headers) == 0
+    await auth.authenticator.verify(issuer.token())
+    assert len(auth.authenticator._headers) == 1
+    assert (await refused(auth, issuer.token(expires_in=-100))).reason == "expired"
+    assert (await refused(auth, issuer.token()[:-8] + "AAAAAAAA")).reason == "signature"
+
+
 async def test_without_a_token_cache_each_token_is_verified_anew(make_scheme, issuer):
     auth, raw = make_scheme(token_cache_size=0), issuer.token()
     assert await auth.authenticator.verify(raw) is not await auth.authenticator.verify(raw)
