@@ -2,14 +2,14 @@
 
 import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI, Security
 from fastapi.testclient import TestClient
 
-from mcp_oauth2_deps import OAuth2Settings, protected_resource_router, require_scopes
+import mcp_oauth2_deps
+from mcp_oauth2_deps import OAuth2Settings, errors, protected_resource_router, require_scopes
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
 from mcp_oauth2_deps.testing import DevelopmentIssuer
 
@@ -69,13 +69,37 @@ def test_tokens_of_every_algorithm_pass_and_a_changed_one_does_not(oauth2_issuer
         assert (answer.status_code, answer.json()["detail"]["error"]) == (401, "invalid_token")
 
 
-def test_the_readme_names_every_setting_and_its_first_example_is_the_quickstart():
-    readme = (ROOT / "README.md").read_text()
-    table = readme.partition("## Settings")[2].partition("## Answers")[0]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_readme_names_every_setting():
+    table = README.partition("## Settings")[2].partition("## Answers")[0]
     named = set(re.findall(r"`([A-Z_]+)`", "\n".join(re.findall(r"^\|([^|]*)\|", table, re.MULTILINE))))
     assert named == {name.upper() for name in OAuth2Settings.model_fields}
-    code = readme.partition("```python\n")[2].partition("```")[0]
-    namespace = {}
-    exec(compile(code, "README.md", "exec"), namespace)
-    assert TestClient(namespace["app"]).get("/openapi.json").status_code == 200
-    assert "mcp_oauth2_deps" in sys.modules
+
+
+def test_the_readme_names_every_reason():
+    documented = set(re.findall(r"`([a-z_]+)`", errors.__doc__))
+    table = README.partition("## Answers")[2].partition("\n\n##")[0]
+    assert len(documented) > 15
+    assert documented <= set(re.findall(r"[a-z_]+", table))
+
+
+def test_the_code_of_the_readme_runs_in_the_order_of_reading(oauth2_issuer):
+    """The first app of all, several demands, a scheme of one's own; then an override, and the fixture, on the first app."""
+    first, several, own, override, in_tests = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[:5]
+    apps = []
+    for code in (first, several, own):
+        names = dict(vars(mcp_oauth2_deps)) | {"FastAPI": FastAPI, "Security": Security, "TestClient": TestClient}
+        exec(compile(code, "README.md", "exec"), names)
+        assert TestClient(names["app"]).get("/openapi.json").status_code == 200
+        apps.append(names)
+    challenge = TestClient(apps[1]["app"]).get("/files").headers["www-authenticate"]
+    assert 'scope="mcp:use files:read team:a team:b"' in challenge
+    assert 'scope="files:read"' in TestClient(apps[2]["app"]).get("/files").headers["www-authenticate"]
+    names = apps[0]
+    exec(compile(in_tests, "README.md", "exec"), names)
+    names["test_call"](oauth2_issuer)
+    assert TestClient(names["app"]).post("/tools/call").status_code == 401
+    exec(compile(override, "README.md", "exec"), names)
+    assert TestClient(names["app"]).post("/tools/call").json() == {"hello": "alice"}

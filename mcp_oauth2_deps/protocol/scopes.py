@@ -27,18 +27,19 @@ def read_scopes(claims: Mapping[str, Any], names: Iterable[str]) -> frozenset[st
     `scope` is a space-delimited string (RFC 8693 section 4.2), any other claim that or a list of strings.
 
     Raises:
-        InvalidTokenError: `claim`, when the claim has another type. A token with odd scopes is not one without scopes.
+        InvalidTokenError: `claim`, when one of the claims has another type, also one that would not have counted. A token
+            with odd scopes is not one without scopes.
     """
-    for name in names:
-        if name not in claims:
-            continue
-        value = claims[name]
-        if isinstance(value, str):
-            return frozenset(filter(None, value.split(" ")))
-        if name != "scope" and isinstance(value, list) and all(isinstance(scope, str) for scope in value):
-            return frozenset(value)
-        raise InvalidTokenError("claim", claim=name)
-    return frozenset()
+    found = [_read_scope_claim(name, claims[name]) for name in names if name in claims]
+    return found[0] if found else frozenset()
+
+
+def _read_scope_claim(name: str, value: object) -> frozenset[str]:
+    if isinstance(value, str):
+        return frozenset(filter(None, value.split(" ")))
+    if name != "scope" and isinstance(value, list) and all(isinstance(scope, str) for scope in value):
+        return frozenset(value)
+    raise InvalidTokenError("claim", claim=name)
 
 
 def transitive_hierarchy(hierarchy: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:

@@ -52,6 +52,7 @@ def test_scopes_are_read_from_the_first_claim_present(claims, scopes):
         pytest.param({"scope": 1}, "scope", id="scope number"),
         pytest.param({"scope": {"a": True}}, "scope", id="scope object"),
         pytest.param({"scope": None, "scp": "a"}, "scope", id="scope null before a good scp"),
+        pytest.param({"scope": "a", "scp": 1}, "scp", id="scp number after a good scope"),
         pytest.param({"scp": None}, "scp", id="scp null"),
         pytest.param({"scp": True}, "scp", id="scp boolean"),
         pytest.param({"scp": ["a", 1]}, "scp", id="scp list with a number"),
