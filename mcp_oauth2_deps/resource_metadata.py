@@ -80,5 +80,6 @@ def _document(request: Request, own: "OAuth2BearerScheme") -> dict[str, object] 
     for scheme in (own, *schemes):
         settings = scheme.settings
         if asked in _places(settings) or (asked == WELL_KNOWN_PATH and single):
-            return protected_resource_metadata(resource=settings.resource, issuers=settings.issuer, scopes=settings.scopes)
+            scopes = dict.fromkeys((*settings.scopes, *scheme.advertised_scopes))
+            return protected_resource_metadata(resource=settings.resource, issuers=settings.issuer, scopes=scopes)
     return None

@@ -4,7 +4,7 @@ What a token must be does not belong here.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
 from fastapi import APIRouter, HTTPException, WebSocketException
@@ -16,16 +16,13 @@ from starlette.requests import HTTPConnection
 from starlette.status import WS_1008_POLICY_VIOLATION
 
 from mcp_oauth2_deps.authenticator import Authenticator
-from mcp_oauth2_deps.errors import (
-    MissingCredentialsError,
-    OAuth2Error,
-)
+from mcp_oauth2_deps.errors import MissingCredentialsError, OAuth2Error
 from mcp_oauth2_deps.guards import OptionalToken, ScopeGuard
 from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
 from mcp_oauth2_deps.protocol.challenges import challenge_for
 from mcp_oauth2_deps.protocol.credentials import read_credentials
 from mcp_oauth2_deps.protocol.metadata import metadata_url
-from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS, is_scope_token, verify_scopes
+from mcp_oauth2_deps.protocol.scopes import scope_requirement, verify_scopes
 from mcp_oauth2_deps.refusals import refusal_facts
 from mcp_oauth2_deps.resource_metadata import metadata_router
 from mcp_oauth2_deps.routes import collect_requirement, matched_dependant
@@ -63,6 +60,7 @@ class OAuth2BearerScheme(OAuth2):
         self._configured = authenticator or (None if settings is None else Authenticator(settings))
         self._authenticator = self._configured
         self._known_scopes: set[str] = set()
+        self.advertised_scopes: tuple[str, ...] = ()
         self._requirements: dict[int, tuple[Any, ScopeRequirement]] = {}
         self.optional_token = OptionalToken(self)
 
@@ -132,19 +130,20 @@ class OAuth2BearerScheme(OAuth2):
         Raises:
             ValueError: something that is no scope, or `offline_access`, which is no right at a resource.
         """
-        if isinstance(any_of, str):
-            raise ValueError("any_of takes a list of scopes, not one string")
-        for scope in (*scopes, *any_of):
-            if not isinstance(scope, str) or not is_scope_token(scope):
-                raise ValueError(f"{scope!r} is no scope; give each scope as an argument of its own")
-            if scope == OFFLINE_ACCESS:
-                raise ValueError("offline_access asks the issuer for a refresh token; it is never demanded here")
-        self._known_scopes.update(scopes, any_of)
-        return ScopeGuard(self, ScopeRequirement(scopes, (tuple(any_of),) if any_of else ()))
+        requirement = scope_requirement(*scopes, any_of=any_of)
+        self._known_scopes.update(requirement)
+        return ScopeGuard(self, requirement)
 
     def router(self) -> APIRouter:
         """The RFC 9728 metadata routes; at start-up the keys are fetched, at shut-down fetches are ended."""
         return metadata_router(self)
+
+    def announce_scopes(self, scopes: Iterable[str], *, advertise: bool = False) -> None:
+        """Makes scopes known that are demanded elsewhere than at a route; `advertise` names them in `scopes_supported` too."""
+        scopes = tuple(scopes)
+        self._known_scopes.update(scopes)
+        if advertise:
+            self.advertised_scopes = tuple(dict.fromkeys((*self.advertised_scopes, *scopes)))
 
     @property
     def is_configured(self) -> bool:
@@ -202,7 +201,7 @@ class OAuth2BearerScheme(OAuth2):
         raise HTTPException(challenge.status, detail, dict(challenge.headers)) from None
 
 
-_default = OAuth2BearerScheme()
-optional_token = _default.optional_token
-protected_resource_router: Callable[[], APIRouter] = _default.router
-require_scopes = _default.require_scopes
+default_scheme = OAuth2BearerScheme()
+optional_token = default_scheme.optional_token
+protected_resource_router: Callable[[], APIRouter] = default_scheme.router
+require_scopes = default_scheme.require_scopes

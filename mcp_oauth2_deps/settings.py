@@ -105,6 +105,10 @@ class OAuth2Settings(BaseSettings):
     """Public URL of the RFC 9728 document. Default: derived from the resource."""
     cors_origins: _Identifiers = ()
     """Browser origins that may call MCP routes."""
+    allowed_hosts: _Names = ()
+    """`Host` values at which MCP routes answer besides the resource's own, where a proxy asks under another name."""
+    max_body_size: int = Field(4 * 1024 * 1024, gt=0)
+    """Bytes of the largest body that MCP routes read."""
     allow_insecure_http: bool = False
     """http for loopback hosts, in development."""
     fail_fast: bool = True
@@ -138,7 +142,7 @@ class OAuth2Settings(BaseSettings):
             raise ValueError("is empty or names an issuer twice")
         return value
 
-    @field_validator("audience", "cors_origins")
+    @field_validator("audience", "cors_origins", "allowed_hosts")
     @classmethod
     def _clean_identifiers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:

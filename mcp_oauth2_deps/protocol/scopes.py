@@ -21,6 +21,34 @@ def is_scope_token(text: str) -> bool:
     return _SCOPE_TOKEN.fullmatch(text) is not None
 
 
+def checked_scopes(scopes: Iterable[object]) -> tuple[str, ...]:
+    """The scopes, fit to be demanded.
+
+    Raises:
+        ValueError: something that is no scope, or `offline_access`, which is no right at a resource.
+    """
+    checked = []
+    for scope in scopes:
+        if not isinstance(scope, str) or not is_scope_token(scope):
+            raise ValueError(f"{scope!r} is no scope; give each scope as one of several strings")
+        if scope == OFFLINE_ACCESS:
+            raise ValueError("offline_access asks the issuer for a refresh token; it is never demanded here")
+        checked.append(scope)
+    return tuple(checked)
+
+
+def scope_requirement(*scopes: object, any_of: Iterable[object] = ()) -> ScopeRequirement:
+    """All of `scopes` and, where given, one of `any_of`.
+
+    Raises:
+        ValueError: something that is no scope.
+    """
+    if isinstance(any_of, str):
+        raise ValueError("any_of takes a list of scopes, not one string")
+    alternatives = checked_scopes(any_of)
+    return ScopeRequirement(checked_scopes(scopes), (alternatives,) if alternatives else ())
+
+
 def read_scopes(claims: Mapping[str, Any], names: Iterable[str]) -> frozenset[str]:
     """The scopes in the first of the named claims that is present; none when none is.
 

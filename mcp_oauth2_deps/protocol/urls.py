@@ -60,3 +60,20 @@ def _scheme_problem(parts: SplitResult, allow_insecure_http: bool) -> str | None
     if not allow_insecure_http:
         return "uses http; for development on this machine set MCP_OAUTH2_ALLOW_INSECURE_HTTP=true"
     return None
+
+
+def host_fields(url: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The `Host` fields and the origins under which the server of this URL may be asked (RFC 9110 section 7.2, RFC 6454).
+
+    Every name of the loopback host stands for the others.
+    """
+    parts = urlsplit(url)
+    default_port = {"https": 443, "http": 80}[parts.scheme.lower()]
+    port = parts.port or default_port
+    host = (parts.hostname or "").lower()
+    names = [f"[{host}]" if ":" in host else host]
+    if is_loopback_host(host):
+        names = list(dict.fromkeys((*names, "127.0.0.1", "localhost", "[::1]")))
+    hosts = [f"{name}:{port}" for name in names] + (names if port == default_port else [])
+    origins = names if port == default_port else [f"{name}:{port}" for name in names]
+    return tuple(hosts), tuple(f"{parts.scheme.lower()}://{origin}" for origin in origins)

@@ -1,0 +1,100 @@
+"""ASGI beneath the routes: the lifespan of an app within an app, and the hand-over of a request that was read."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+@asynccontextmanager
+async def asgi_lifespan(app: ASGIApp) -> AsyncIterator[ASGIApp]:
+    """Runs the lifespan of an ASGI app while the block lasts; an app without one is served all the same.
+
+    Raises:
+        RuntimeError: the app refuses to start; for example an MCP session manager that was started before.
+    """
+    to_app: asyncio.Queue[Message] = asyncio.Queue()
+    from_app: asyncio.Queue[Message] = asyncio.Queue()
+    state: dict[str, Any] = {}
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "state": {**scope.get("state", {}), **state}}, receive, send)
+
+    task = asyncio.create_task(_run(app, state, to_app, from_app))
+    try:
+        await to_app.put({"type": "lifespan.startup"})
+        answer = await from_app.get()
+        if answer["type"] == "lifespan.startup.failed":
+            raise RuntimeError(
+                f"the MCP app behind the route did not start: {answer.get('message') or 'no reason given'}. An MCP session "
+                "manager starts once only: build the app anew for each start, or give mcp_router the server instead"
+            )
+        yield serve
+        await to_app.put({"type": "lifespan.shutdown"})
+        answer = await from_app.get()
+        if answer["type"] == "lifespan.shutdown.failed":
+            raise RuntimeError(f"the MCP app behind the route did not stop well: {answer.get('message')}")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _run(app: ASGIApp, state: dict[str, Any], to_app: "asyncio.Queue[Message]", from_app: "asyncio.Queue[Message]") -> None:
+    started = False
+
+    async def send(message: Message) -> None:
+        nonlocal started
+        started = True
+        await from_app.put(message)
+
+    try:
+        await app({"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}, to_app.get, send)
+    except Exception as error:
+        if started:
+            await from_app.put({"type": "lifespan.shutdown.failed", "message": repr(error)})
+            return
+    # An app that does not know lifespans may raise or return at once; nothing more will be sent by this one.
+    if not started:
+        await from_app.put({"type": "lifespan.startup.complete"})
+    await from_app.put({"type": "lifespan.shutdown.complete"})
+
+
+class Handover(Response):
+    """A response that lets another ASGI app answer: it gets the body that was read, then the real channel."""
+
+    def __init__(self, app: ASGIApp, *, changes: Mapping[str, Any], body: bytes | None) -> None:
+        """Nothing is sent yet. Headers that are set on it are added to those of the app's answer.
+
+        Args:
+            app: what answers.
+            changes: what it sees otherwise in the scope.
+            body: the body that was read, none where it was not read.
+        """
+        super().__init__()
+        self.raw_headers = []
+        self._app = app
+        self._changes = changes
+        self._body = body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands the request over."""
+        replayed = self._body is None
+
+        async def replay() -> Message:
+            nonlocal replayed
+            if replayed:
+                return await receive()
+            replayed = True
+            return {"type": "http.request", "body": self._body, "more_body": False}
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                held = {name for name, _ in message.get("headers", ())}
+                added = [header for header in self.raw_headers if header[0] not in held]
+                message = {**message, "headers": [*message.get("headers", ()), *added]}
+            await send(message)
+
+        await self._app({**scope, **self._changes}, replay, send_with_headers if self.raw_headers else send)

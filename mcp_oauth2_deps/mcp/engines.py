@@ -1,0 +1,173 @@
+"""The engines that execute messages: how each is started, guarded against foreign hosts, and asked what it holds.
+
+The only place that knows the MCP SDK and FastMCP. Scopes do not belong here.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from starlette.types import ASGIApp
+
+from mcp_oauth2_deps.mcp.asgi import asgi_lifespan
+
+INNER_PATH = "/mcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """What an engine is told of the world it is served to.
+
+    Attributes:
+        hosts: `Host` values to answer to.
+        origins: browser origins to answer to.
+        max_body_size: bytes.
+    """
+
+    hosts: tuple[str, ...]
+    origins: tuple[str, ...]
+    max_body_size: int
+
+
+class Engine(Protocol):
+    """Something that executes MCP messages, as an ASGI app."""
+
+    @property
+    def middleware(self) -> list[Any] | None:
+        """The message chain of the SDK's low-level server beneath, if there is one."""
+
+    @property
+    def path(self) -> str | None:
+        """The only path it knows, if it minds the path at all."""
+
+    def run(self, transport: Transport) -> AbstractAsyncContextManager[ASGIApp]:
+        """Runs it while the block lasts."""
+
+    async def functions(self, kind: str, name: str) -> Sequence[object]:
+        """The functions that would serve this tool, prompt or resource."""
+
+    async def names(self, kind: str) -> Mapping[str, object] | None:
+        """Everything of a kind, with its function; none where the engine cannot be asked."""
+
+
+def engine_for(server: Any, options: Mapping[str, Any]) -> Engine:
+    """The engine for what the user built.
+
+    Raises:
+        ValueError: it is neither an MCP server nor an ASGI app, or it has an authorization of its own.
+    """
+    sdk, fastmcp = sys.modules.get("mcp.server"), sys.modules.get("fastmcp")
+    if fastmcp is not None and isinstance(server, fastmcp.FastMCP):
+        if server.auth is not None:
+            raise ValueError("the FastMCP server has auth= of its own; remove it, mcp_router guards the server")
+        return _FastMCPEngine(server, options)
+    if sdk is not None and hasattr(server, "streamable_http_app"):
+        if getattr(getattr(server, "settings", None), "auth", None) is not None:
+            raise ValueError("the MCPServer has auth= of its own; remove it, mcp_router guards the server")
+        return _SDKEngine(server, options)
+    if callable(server):
+        if options:
+            raise ValueError(f"an ASGI app takes no options; set {', '.join(options)} where it is built")
+        return _ASGIEngine(server)
+    raise ValueError(f"{type(server).__name__} is neither an MCPServer, a FastMCP server nor an ASGI app")
+
+
+class _SDKEngine:
+    """A server of the official SDK. Each start makes a session manager of its own, so it may be started again."""
+
+    path = None
+
+    def __init__(self, server: Any, options: Mapping[str, Any]) -> None:
+        self._server = server
+        self._options = dict(options)
+        self.middleware = server.middleware
+
+    @asynccontextmanager
+    async def run(self, transport: Transport) -> AsyncIterator[ASGIApp]:
+        from mcp.server.transport_security import TransportSecuritySettings  # noqa: PLC0415  # an extra
+
+        security = TransportSecuritySettings(
+            enable_dns_rebinding_protection=True, allowed_hosts=list(transport.hosts), allowed_origins=list(transport.origins)
+        )
+        options = {"transport_security": security, "max_request_body_size": transport.max_body_size} | self._options
+        self._server.streamable_http_app(**options)
+        manager = self._server.session_manager
+        async with manager.run():
+            yield manager.asgi_app
+
+    async def functions(self, kind: str, name: str) -> Sequence[object]:
+        found = (await self.names(kind) or {}).get(name)
+        if found is not None or kind != "resources":
+            return [found] if found is not None else []
+        templates = getattr(self._server, "_resource_manager", None)
+        candidates: Iterable[Any] = getattr(templates, "_templates", {}).values()
+        return [template.fn for template in candidates if template.uri_template == name or template.matches(name) is not None]
+
+    async def names(self, kind: str) -> Mapping[str, object] | None:
+        attribute = {"tools": "_tool_manager", "prompts": "_prompt_manager", "resources": "_resource_manager"}[kind]
+        manager = getattr(self._server, attribute, None)
+        # A low-level server keeps no list; its handlers make one for each caller.
+        if manager is None:
+            return None
+        return {key: getattr(held, "fn", held) for key, held in getattr(manager, f"_{kind}").items()}
+
+
+class _FastMCPEngine:
+    """A FastMCP server."""
+
+    path = INNER_PATH
+
+    def __init__(self, server: Any, options: Mapping[str, Any]) -> None:
+        self._server = server
+        self._options = dict(options)
+        self.middleware = server._mcp_server.middleware  # noqa: SLF001  # its own middleware sees no cache hints
+
+    @asynccontextmanager
+    async def run(self, transport: Transport) -> AsyncIterator[ASGIApp]:
+        options = {
+            "host_origin_protection": True,
+            "allowed_hosts": list(transport.hosts),
+            "allowed_origins": list(transport.origins),
+        }
+        inner = self._server.http_app(path=INNER_PATH, **(options | self._options))
+        async with inner.lifespan(inner):
+            yield inner
+
+    async def functions(self, kind: str, name: str) -> Sequence[object]:
+        ask: dict[str, list[Callable[[str], Any]]] = {
+            "tools": [self._server.get_tool],
+            "prompts": [self._server.get_prompt],
+            "resources": [self._server.get_resource, self._server.get_resource_template],
+        }
+        found = [await get(name) for get in ask[kind]]
+        return [getattr(held, "fn", held) for held in found if held is not None]
+
+    async def names(self, kind: str) -> Mapping[str, object] | None:
+        list_all = {
+            "tools": self._server.list_tools,
+            "prompts": self._server.list_prompts,
+            "resources": self._server.list_resources,
+        }[kind]
+        held = await list_all(run_middleware=False)
+        return {str(one.uri) if kind == "resources" else one.name: getattr(one, "fn", one) for one in held}
+
+
+class _ASGIEngine:
+    """Any other ASGI app; it is started once by its own lifespan, and keeps its own host checks."""
+
+    middleware = None
+    path = None
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    def run(self, transport: Transport) -> AbstractAsyncContextManager[ASGIApp]:  # noqa: ARG002  # its own business
+        return asgi_lifespan(self._app)
+
+    async def functions(self, kind: str, name: str) -> Sequence[object]:  # noqa: ARG002  # nothing to be asked
+        return ()
+
+    async def names(self, kind: str) -> Mapping[str, object] | None:  # noqa: ARG002  # nothing to be asked
+        return None

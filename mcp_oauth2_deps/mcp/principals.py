@@ -1,0 +1,54 @@
+"""The caller as the engines know one: their sessions are bound to it, their own functions tell it to a tool."""
+
+from typing import Any
+
+from starlette.authentication import AuthCredentials
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mcp_oauth2_deps.mcp.callers import Caller, current_caller
+from mcp_oauth2_deps.protocol.scopes import with_implied
+
+try:
+    from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+    from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+    from mcp.server.auth.provider import AccessToken as EngineToken
+except ImportError:  # an ASGI app of another make is served without the extra
+    AuthContextMiddleware = None  # type: ignore[assignment,misc]
+
+
+def user_of(caller: Caller) -> dict[str, Any]:
+    """The members of an ASGI scope by which the SDK and FastMCP know who is calling.
+
+    Their token model demands the raw token. It is left empty, so that no tool forwards it (MCP, "Token handling").
+    """
+    scopes = sorted(with_implied(caller.token.scopes, caller.hierarchy))
+    if AuthContextMiddleware is None:
+        return {"auth": AuthCredentials(scopes)}
+    token = caller.token
+    engine_token = EngineToken(
+        token="",
+        client_id=token.client_id or "",
+        scopes=scopes,
+        expires_at=int(token.expires_at) or None,
+        resource=token.audience[0] if token.audience else None,
+        subject=token.subject,
+        claims={**token.claims, "iss": token.issuer},
+    )
+    return {"auth": AuthCredentials(scopes), "user": AuthenticatedUser(engine_token)}
+
+
+def called_by(caller: Caller, app: ASGIApp) -> ASGIApp:
+    """The app, with the caller known to everything that runs for this message.
+
+    Engines carry the context of a request to the task in which its message is handled.
+    """
+    inner = app if AuthContextMiddleware is None else AuthContextMiddleware(app)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        reset = current_caller.set(caller)
+        try:
+            await inner(scope, receive, send)
+        finally:
+            current_caller.reset(reset)
+
+    return serve

@@ -1,0 +1,237 @@
+"""The routes to an MCP server: authorize the message, then hand it on untouched.
+
+What an engine does with a message does not belong here.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, HTTPException, Security
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from mcp_oauth2_deps.errors import InsufficientScopeError, MessageError
+from mcp_oauth2_deps.guards import ScopeGuard
+from mcp_oauth2_deps.mcp.asgi import Handover
+from mcp_oauth2_deps.mcp.callers import Caller, declared_scopes
+from mcp_oauth2_deps.mcp.cors import CORSRoute, preflight
+from mcp_oauth2_deps.mcp.engines import Engine, Transport, engine_for
+from mcp_oauth2_deps.mcp.lists import ListFilter
+from mcp_oauth2_deps.mcp.principals import called_by, user_of
+from mcp_oauth2_deps.models import AccessToken, Message, ScopeRequirement
+from mcp_oauth2_deps.protocol.jsonrpc import INVALID_REQUEST, is_json_content_type, read_message, verify_mirrored_headers
+from mcp_oauth2_deps.protocol.scopes import verify_scopes
+from mcp_oauth2_deps.protocol.tool_scopes import KINDS, ToolScopes
+from mcp_oauth2_deps.protocol.urls import host_fields
+from mcp_oauth2_deps.routes import path_of
+from mcp_oauth2_deps.security import OAuth2BearerScheme, default_scheme
+from mcp_oauth2_deps.settings import OAuth2Settings
+
+logger = logging.getLogger(__name__)
+
+_DEFAULT_PATH = "/mcp"
+
+
+def mcp_router(
+    server: Any,
+    *,
+    scopes: ToolScopes | None = None,
+    auth: OAuth2BearerScheme | None = None,
+    path: str | None = None,
+    list_filter: bool = False,
+    **engine_options: Any,
+) -> APIRouter:
+    """A router that serves an MCP server to callers whose token holds what each message needs.
+
+    It joins the server's lifespan to the app's. A token is asked for before a body is read, and the scopes of a message are
+    decided before the server sees it: a shortfall is 403 `insufficient_scope` (RFC 6750 section 3.1), a body that is not one
+    message is 400.
+
+    Args:
+        server: an `MCPServer` of the official SDK, a FastMCP server, or any ASGI app.
+        scopes: what each message needs; without it, any good token will do.
+        auth: the scheme that checks tokens; the default one, configured from the environment, when absent.
+        path: where the server is; the path of the configured resource when absent.
+        list_filter: show in lists only what the caller may use.
+        engine_options: for the server's own HTTP app, for example `stateless_http=True` or `json_response=True`.
+
+    Raises:
+        ValueError: a server that cannot be served; at start-up also a rule for something that the server does not have.
+    """
+    scheme = auth or default_scheme
+    return _Door(scheme, engine_for(server, engine_options), scopes or ToolScopes(), path, list_filter=list_filter).router()
+
+
+class _Door:
+    """One MCP server behind its routes."""
+
+    def __init__(
+        self, scheme: OAuth2BearerScheme, engine: Engine, table: ToolScopes, path: str | None, *, list_filter: bool
+    ) -> None:
+        self._scheme = scheme
+        self._engine = engine
+        self._table = table
+        self._given_path = path
+        self._path = "/" + (path if path is not None else _resource_path(scheme)).strip("/")
+        self._list_filter = list_filter
+        self._ruled_kinds: frozenset[str] = frozenset()
+        self._app: ASGIApp | None = None
+        scheme.announce_scopes(table.scopes(), advertise=table.advertise)
+
+    def router(self) -> APIRouter:
+        """The routes, with a slash at the end and without, neither with a redirect."""
+        router = APIRouter(lifespan=self._lifespan, route_class=CORSRoute.of(self._scheme))
+        demanded = Annotated[AccessToken, Security(ScopeGuard(self._scheme, self._table.base))]
+
+        async def post(request: Request, token: demanded) -> Response:
+            return await self._post(request, token)
+
+        async def stream(token: demanded) -> Response:
+            return self._hand_over(token, None)
+
+        async def end(token: demanded) -> Response:
+            return self._hand_over(token, None)
+
+        for path in dict.fromkeys((self._path, self._path.rstrip("/") + "/")):
+            shown = path == self._path
+            for method, endpoint in (("POST", post), ("GET", stream), ("DELETE", end)):
+                router.add_api_route(
+                    path, endpoint, methods=[method], include_in_schema=shown, response_model=None, name=f"mcp_{method.lower()}"
+                )
+            router.add_route(path, preflight(self._scheme), methods=["OPTIONS"], include_in_schema=False)
+        return router
+
+    @asynccontextmanager
+    async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG002  # one router, one engine
+        if self._app is not None:
+            raise RuntimeError("this mcp_router is already running in another app; make one router for each app")
+        settings = self._scheme.settings
+        self._check_path(settings)
+        hosts, origins = host_fields(settings.resource)
+        transport = Transport(
+            (*hosts, *settings.allowed_hosts), (*origins, *settings.cors_origins), max_body_size=settings.max_body_size
+        )
+        async with AsyncExitStack() as stack:
+            if self._list_filter:
+                stack.callback(self._install_list_filter())
+            engine = await stack.enter_async_context(self._engine.run(transport))
+            try:
+                await self._check_rules()
+            except ValueError:
+                # Raised inside, it would arrive wrapped in the engine's task group.
+                await stack.aclose()
+                raise
+            self._app = engine
+            try:
+                yield
+            finally:
+                self._app = None
+
+    def _check_path(self, settings: OAuth2Settings) -> None:
+        wanted = "/" + path_of(settings.resource).strip("/")
+        if self._given_path is None and wanted != self._path:
+            raise ValueError(
+                f"the MCP routes were made at {self._path} before MCP_OAUTH2_RESOURCE was known, whose path is {wanted}; set it "
+                f"before the routes are made, or say mcp_router(..., path={wanted!r})"
+            )
+
+    async def _check_rules(self) -> None:
+        """A rule for something that is not there is a misspelt one."""
+        ruled = set()
+        for kind in KINDS:
+            held = await self._engine.names(kind)
+            if held is None:
+                continue
+            declared = [requirement for function in held.values() if (requirement := declared_scopes(function))]
+            self._scheme.announce_scopes((scope for rule in declared for scope in rule), advertise=self._table.advertise)
+            if declared:
+                ruled.add(kind)
+            # Resources may come from templates, whose URIs are not known.
+            unknown = sorted(set(self._table.by_kind[kind]) - set(held)) if kind != "resources" else []
+            if unknown:
+                raise ValueError(f"ToolScopes has rules for {kind} that the server does not have: {', '.join(unknown)}")
+        self._ruled_kinds = frozenset(ruled)
+
+    def _install_list_filter(self) -> Any:
+        chain = self._engine.middleware
+        if chain is None:
+            raise ValueError("list_filter=True needs an MCPServer or a FastMCP server; an ASGI app cannot be looked into")
+        step = ListFilter(self._needed_for)
+        chain.append(step)
+        return lambda: chain.remove(step)
+
+    async def _needed_for(self, message: Message) -> ScopeRequirement | None:
+        declared = [await self._declared(message.kind or "", name) for name in message.names]
+        return self._table.needed_for(message, declared, ruled_kinds=self._ruled_kinds)
+
+    async def _declared(self, kind: str, name: str) -> ScopeRequirement | None:
+        found = [declared_scopes(function) for function in await self._engine.functions(kind, name)]
+        rules = [requirement for requirement in found if requirement is not None]
+        return sum(rules, ScopeRequirement()) if rules else None
+
+    async def _post(self, request: Request, token: AccessToken) -> Response:
+        try:
+            body = await _read_body(request, self._scheme.settings.max_body_size)
+            message = read_message(body)
+            verify_mirrored_headers(request.scope["headers"], body, message)
+        except MessageError as error:
+            logger.info("refused a message with 400: %s client=%s subject=%s", error, token.client_id, token.subject)
+            answer = {"code": error.code, "message": str(error)}
+            return JSONResponse({"jsonrpc": "2.0", "id": error.message_id, "error": answer}, status_code=400)
+        await self._authorize(request, token, message)
+        return self._hand_over(token, body)
+
+    async def _authorize(self, request: Request, token: AccessToken, message: Message) -> None:
+        needed = await self._needed_for(message)
+        requirement = needed or ScopeRequirement()
+        try:
+            if needed is None:
+                logger.info("a call to one of the %s without a rule is denied; give it one, or set default='method'", message.kind)
+                raise InsufficientScopeError(required=tuple(self._table.base), granted=token.scopes, missing=())
+            verify_scopes(requirement, token.scopes, self._scheme.authenticator.policy.scope_hierarchy)
+        except InsufficientScopeError as error:
+            self._scheme.refuse(error, request, requirement, token)
+
+    def _hand_over(self, token: AccessToken, body: bytes | None) -> Response:
+        if self._app is None:
+            logger.error("an MCP request came, but the app's lifespan did not run; a mounted app gets none from its parent")
+            raise HTTPException(503, "The MCP server is not running.", {"Retry-After": "1"})
+        policy = self._scheme.authenticator.policy
+        path = self._engine.path or self._path
+        caller = Caller(token, policy.scope_hierarchy)
+        changes = {"path": path, "raw_path": path.encode(), "root_path": "", **user_of(caller)}
+        return Handover(called_by(caller, self._app), changes=changes, body=body)
+
+
+def _resource_path(scheme: OAuth2BearerScheme) -> str:
+    """The path of the resource, as far as it is known when routes are made."""
+    if scheme.is_configured:
+        return path_of(scheme.settings.resource)
+    try:
+        return path_of(OAuth2Settings().resource)
+    except ValidationError:
+        return _DEFAULT_PATH
+
+
+async def _read_body(request: Request, limit: int) -> bytes:
+    """The body of at most `limit` bytes.
+
+    Raises:
+        MessageError: it is larger, not JSON by its header, or was not sent to its end.
+    """
+    fields = request.headers.getlist("content-type")
+    if len(fields) != 1 or not is_json_content_type(fields[0]):
+        raise MessageError(INVALID_REQUEST, "The content type must be application/json.")
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise MessageError(INVALID_REQUEST, f"The body is larger than {limit} bytes.")
+    except ClientDisconnect:
+        raise MessageError(INVALID_REQUEST, "The body was not sent to its end.") from None
+    return bytes(body)

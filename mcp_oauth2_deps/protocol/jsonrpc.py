@@ -1,0 +1,130 @@
+"""One JSON-RPC message of MCP, read strictly: what a decision is taken from is what the engine will execute.
+
+What a message needs does not belong here.
+"""
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from typing import Any
+
+from mcp_oauth2_deps.errors import MessageError
+from mcp_oauth2_deps.models import Message
+from mcp_oauth2_deps.protocol.encoding import parse_json_object
+
+PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS, HEADER_MISMATCH = -32700, -32600, -32602, -32020
+
+# What a method acts on, and the parameter that names it. Methods on one thing only.
+_NAMED = {
+    "tools/call": ("tools", "name"),
+    "prompts/get": ("prompts", "name"),
+    "resources/read": ("resources", "uri"),
+    "resources/subscribe": ("resources", "uri"),
+    "resources/unsubscribe": ("resources", "uri"),
+}
+_REFERENCES = {"ref/prompt": ("prompts", "name"), "ref/resource": ("resources", "uri")}
+_LONGEST_ID = 256
+_JSON_TYPE = re.compile(r'application/json(?:\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
+_ENCODED = re.compile(r"=\?base64\?(.*)\?=")
+
+
+def is_json_content_type(value: str) -> bool:
+    """Whether the content type says JSON in UTF-8, and nothing else."""
+    return _JSON_TYPE.fullmatch(value.strip()) is not None
+
+
+def read_message(body: bytes) -> Message:
+    """The one message in a body (JSON-RPC 2.0 section 4; MCP allows no batches).
+
+    Raises:
+        MessageError: anything else, also what two parsers could read differently.
+    """
+    try:
+        members = parse_json_object(body)
+    except ValueError:
+        raise MessageError(PARSE_ERROR, "The body must be one JSON object in UTF-8, no batch, with unique names.") from None
+    message_id = _read_id(members)
+    method, params = members.get("method"), members.get("params", {})
+    if members.get("jsonrpc") != "2.0":
+        raise MessageError(INVALID_REQUEST, "The member jsonrpc must be 2.0.", message_id)
+    answers = [name for name in ("result", "error") if name in members]
+    if "method" not in members and len(answers) == 1 and message_id is not None:
+        return Message(None, message_id=message_id)
+    if not isinstance(method, str) or answers:
+        raise MessageError(INVALID_REQUEST, "The message must be one request, notification or response.", message_id)
+    if not isinstance(params, dict):
+        raise MessageError(INVALID_PARAMS, "The member params must be an object.", message_id)
+    try:
+        kind, names = _named_things(method, params)
+    except (KeyError, TypeError, ValueError):
+        raise MessageError(INVALID_PARAMS, "The params do not name what the method acts on.", message_id) from None
+    return Message(method, kind, names, message_id)
+
+
+def _read_id(members: dict[str, Any]) -> str | int | None:
+    message_id = members.get("id")
+    if isinstance(message_id, str) and len(message_id) <= _LONGEST_ID:
+        return message_id
+    if isinstance(message_id, int) and not isinstance(message_id, bool) and abs(message_id) < 1 << 63:
+        return message_id
+    if "id" in members:
+        raise MessageError(INVALID_REQUEST, "The member id must be a string or an integer, and not a long one.")
+    return None
+
+
+def _named_things(method: str, params: dict[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+    if method in _NAMED:
+        kind, member = _NAMED[method]
+        return kind, _strings([params[member]])
+    if method == "completion/complete":
+        kind, member = _REFERENCES[params["ref"]["type"]]
+        return kind, _strings([params["ref"][member]])
+    if method == "subscriptions/listen":
+        wanted = params.get("notifications", {})
+        # Engines may take the second spelling too.
+        uris = [*(wanted.get("resourceSubscriptions") or ()), *(wanted.get("resource_subscriptions") or ())]
+        return "resources", _strings(uris)
+    return None, ()
+
+
+def _strings(values: list[Any]) -> tuple[str, ...]:
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError("a name is a string")
+    return tuple(values)
+
+
+def verify_mirrored_headers(headers: Iterable[tuple[bytes, bytes]], body: bytes, message: Message) -> None:
+    """Guarantees that `Mcp-Method` and `Mcp-Name`, where sent, say what the body says, whatever the protocol version.
+
+    Does not check: that they are sent, which the engine demands where the revision does.
+
+    Raises:
+        MessageError: one of them says something else, or cannot be read.
+    """
+    for name, value in headers:
+        if name == b"mcp-method":
+            fits = value.decode("latin-1").strip() == message.method
+        elif name == b"mcp-name":
+            fits = _decoded(value.decode("latin-1").strip()) in (message.names or _string_params(body))
+        else:
+            continue
+        if not fits:
+            field = "Mcp-Method" if name == b"mcp-method" else "Mcp-Name"
+            raise MessageError(HEADER_MISMATCH, f"The field {field} contradicts the body.", message.message_id)
+
+
+def _string_params(body: bytes) -> tuple[str, ...]:
+    """Methods of extensions mirror a parameter of theirs; which one is not known here."""
+    params = parse_json_object(body).get("params", {})
+    return tuple(value for value in params.values() if isinstance(value, str))
+
+
+def _decoded(value: str) -> str | None:
+    match = _ENCODED.fullmatch(value)
+    if match is None:
+        return value
+    try:
+        decoded = b64decode(match[1], validate=True)
+        return decoded.decode() if b64encode(decoded).decode("ascii") == match[1] else None
+    except ValueError:
+        return None

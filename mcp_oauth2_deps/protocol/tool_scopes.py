@@ -1,0 +1,152 @@
+"""Which scopes a JSON-RPC message of MCP needs: by its method, and by the tool, prompt or resource it acts on.
+
+Reading messages does not belong here, nor does the token.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache, reduce
+from operator import add
+from typing import Literal, Protocol
+from urllib.parse import unquote
+
+from mcp_oauth2_deps.models import Message, ScopeRequirement
+from mcp_oauth2_deps.protocol.scopes import checked_scopes
+
+KINDS = ("tools", "prompts", "resources")
+_NOTHING = ScopeRequirement()
+
+
+class _Demand(Protocol):
+    @property
+    def requirement(self) -> ScopeRequirement: ...
+
+
+Rule = Iterable[str] | _Demand
+"""Scopes that are all needed, or `scopes(...)` where alternatives are wanted."""
+
+
+def as_requirement(rule: Rule) -> ScopeRequirement:
+    """The requirement a rule stands for.
+
+    Raises:
+        ValueError: something that is no scope.
+    """
+    requirement = getattr(rule, "requirement", None)
+    if isinstance(requirement, ScopeRequirement):
+        return requirement
+    if isinstance(rule, str):
+        raise ValueError(f"{rule!r} must be a list of scopes, not one string")
+    return ScopeRequirement(checked_scopes(rule))  # type: ignore[arg-type]  # the other member of the union
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolScopes:
+    """What each message to an MCP server needs. All that applies to a message is needed together.
+
+    Attributes:
+        every_call: for every request, also for opening and closing a stream. A 401 names these.
+        methods: by JSON-RPC method.
+        tools: by exact name of the tool.
+        prompts: by exact name of the prompt.
+        resources: by URI; `*` stands for any characters. Every pattern that fits counts. A URI is also looked up with its
+            percent-encoding and dot segments resolved, so that another spelling needs no less.
+        default: what a tool, prompt or resource without a rule needs: `"method"` no more than its method, `"deny"` is never
+            let through. Left out, it is `"deny"` for a kind of which one at least has a rule, else `"method"`.
+        advertise: name the scopes of all rules in `scopes_supported`; without it only those of the settings.
+
+    Raises:
+        ValueError: something that is no scope, or `default` is another word.
+    """
+
+    every_call: Rule = ()
+    methods: Mapping[str, Rule] = field(default_factory=dict)
+    tools: Mapping[str, Rule] = field(default_factory=dict)
+    prompts: Mapping[str, Rule] = field(default_factory=dict)
+    resources: Mapping[str, Rule] = field(default_factory=dict)
+    default: Literal["deny", "method"] | None = None
+    advertise: bool = False
+
+    def __post_init__(self) -> None:
+        if self.default not in (None, "deny", "method"):
+            raise ValueError(f"default is {self.default!r}; it must be 'deny', 'method' or left out")
+        # Every rule is read now, so that a wrong one is said where it stands.
+        _all_scopes(self)
+
+    @cached_property
+    def base(self) -> ScopeRequirement:
+        """What every request needs."""
+        return as_requirement(self.every_call)
+
+    @cached_property
+    def by_method(self) -> dict[str, ScopeRequirement]:
+        """What each method needs more."""
+        return {name: as_requirement(rule) for name, rule in self.methods.items()}
+
+    @cached_property
+    def by_kind(self) -> dict[str, dict[str, ScopeRequirement]]:
+        """What each tool, prompt and resource needs more."""
+        return {kind: {name: as_requirement(rule) for name, rule in getattr(self, kind).items()} for kind in KINDS}
+
+    def scopes(self) -> Iterator[str]:
+        """Every scope that a rule names."""
+        yield from _all_scopes(self)
+
+    def needed_for(
+        self, message: Message, declared: Sequence[ScopeRequirement | None] = (), *, ruled_kinds: Iterable[str] = ()
+    ) -> ScopeRequirement | None:
+        """What the message needs beyond `every_call`; none when it is never let through.
+
+        Args:
+            message: the message.
+            declared: for each of its names what stands at the tool, prompt or resource itself.
+            ruled_kinds: kinds of which some have rules at themselves.
+        """
+        if message.method is None:
+            return _NOTHING
+        needed = self.by_method.get(message.method, _NOTHING)
+        for index, name in enumerate(message.names):
+            kind = message.kind or ""
+            found = [*self._rules(kind, name), *(rule for rule in declared[index : index + 1] if rule is not None)]
+            if not found and self._denies(kind, ruled_kinds):
+                return None
+            needed = reduce(add, found, needed)
+        return needed
+
+    def _denies(self, kind: str, ruled_kinds: Iterable[str]) -> bool:
+        if self.default is not None:
+            return self.default == "deny"
+        return bool(self.by_kind[kind]) or kind in ruled_kinds
+
+    def _rules(self, kind: str, name: str) -> list[ScopeRequirement]:
+        rules = self.by_kind[kind]
+        if kind != "resources":
+            return [rules[name]] if name in rules else []
+        spellings = (name, _plain(name))
+        return [rule for pattern, rule in rules.items() if any(map(_pattern(pattern).fullmatch, spellings))]
+
+
+def _all_scopes(table: ToolScopes) -> list[str]:
+    requirements = [table.base, *table.by_method.values(), *(rule for rules in table.by_kind.values() for rule in rules.values())]
+    return list(dict.fromkeys(scope for requirement in requirements for scope in requirement))
+
+
+@lru_cache(maxsize=1024)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
+
+
+def _plain(uri: str) -> str:
+    """The URI with its percent-encoding undone, its dot segments resolved and its scheme and host in lower case."""
+    scheme, separator, rest = unquote(unquote(uri)).replace("\\", "/").partition("://")
+    if not separator:
+        return scheme
+    host, slash, path = rest.partition("/")
+    segments: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            del segments[-1:]
+        elif segment not in (".", ""):
+            segments.append(segment)
+    return f"{scheme.lower()}://{host.lower()}{slash}{'/'.join(segments)}"

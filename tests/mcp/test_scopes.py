@@ -1,0 +1,312 @@
+"""What a message needs: by method, by name, at the function; and what the answer to a shortfall says."""
+
+import json
+
+import pytest
+from fastapi import FastAPI
+from fastmcp import Context, FastMCP
+from mcp.server.mcpserver import Context as SDKContext
+from mcp.server.mcpserver import MCPServer
+from mcp_support import MODERN, REVISIONS, build, result, text_of
+
+from mcp_oauth2_deps.mcp import ToolScopes, current_token, mcp_router, scopes
+
+OPTIONS = {"json_response": True, "stateless_http": True}
+
+
+def parameters(answer):
+    import re
+
+    return dict(re.findall(r'(\w+)="([^"]*)"', answer.headers["www-authenticate"]))
+
+
+def assert_short(answer, needed):
+    assert answer.status_code == 403, answer.text
+    assert answer.json()["detail"]["error"] == "insufficient_scope"
+    found = parameters(answer)
+    assert found["error"] == "insufficient_scope"
+    assert set(found["scope"].split()) == set(needed)
+    assert found["resource_metadata"] == "https://api.example.com/.well-known/oauth-protected-resource/mcp"
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize(
+    ("tool", "needed"), [("listed", ["tools:listed"]), ("declared", ["files:write"]), ("outside", ["team:a", "team:b"])]
+)
+async def test_a_tool_needs_what_the_table_or_its_function_says(kind, serve, revision, tool, needed):
+    async with serve(build(kind), **OPTIONS) as caller:
+        assert_short(await caller(revision).call(tool, text="declared"), ["mcp:use", *needed])
+        granted = caller(revision, scopes=["mcp:use", needed[-1]])
+        assert text_of(await granted.call(tool, **({"text": "declared"} if tool == "declared" else {}))) == tool
+
+
+async def test_a_shortfall_names_held_and_needed_scopes_but_no_strange_ones(kind, serve):
+    async with serve(build(kind), **OPTIONS) as caller:
+        answer = await caller(scopes=["mcp:use", "files:read", "strange"]).call("listed")
+        assert_short(answer, ["mcp:use", "files:read", "tools:listed"])
+
+
+async def test_the_hierarchy_counts(kind, make_scheme, issuer, serve):
+    app = FastAPI()
+    auth = make_scheme(scope_hierarchy={"admin": ("tools:listed", "mcp:use")})
+    app.include_router(mcp_router(build(kind), auth=auth, scopes=ToolScopes(tools={"listed": ["tools:listed"]}), **OPTIONS))
+    from mcp_support import Caller
+
+    async with app.router.lifespan_context(app):
+        import httpx
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://api.example.com") as client:
+            assert text_of(await Caller(client, issuer, scopes=["admin"]).call("listed")) == "listed"
+            assert_short(await Caller(client, issuer, scopes=["mcp:use"]).call("listed"), ["mcp:use", "tools:listed"][1:])
+
+
+async def test_the_rules_of_method_and_tool_add_up(kind, serve):
+    table = {"every_call": ["mcp:use"], "methods": {"tools/call": ["tools:call"]}, "tools": {"listed": ["tools:listed"]}}
+    async with serve(build(kind), table, **OPTIONS) as caller:
+        assert_short(await caller().call("listed"), ["mcp:use", "tools:call", "tools:listed"])
+        assert_short(await caller(scopes=["mcp:use", "tools:listed"]).call("listed"), ["mcp:use", "tools:call", "tools:listed"])
+        assert result(await caller().rpc("tools/list"))["tools"]
+
+
+async def test_alternatives_in_the_table(kind, serve):
+    async with serve(build(kind), {"tools": {"plain": scopes(any_of=["a", "b"])}}, **OPTIONS) as caller:
+        assert_short(await caller(scopes=["c"]).call("plain"), ["a", "b"])
+        assert text_of(await caller(scopes=["b"]).call("plain")) == "plain"
+
+
+@pytest.mark.parametrize(
+    ("table", "tool", "passes"),
+    [
+        pytest.param({"tools": {"plain": []}}, "listed", False, id="some are listed: the others are denied"),
+        pytest.param({"tools": {"plain": []}}, "plain", True, id="listed without scopes"),
+        pytest.param({"tools": {"plain": []}, "default": "method"}, "listed", True, id="the method's scopes do"),
+        pytest.param({}, "listed", False, id="some have rules at the function"),
+        pytest.param({"default": "deny"}, "listed", False, id="denied by choice"),
+        pytest.param({"default": "deny"}, "no-such-tool", False, id="also what does not exist"),
+    ],
+)
+async def test_a_tool_without_a_rule_falls_to_the_default(kind, serve, table, tool, passes, caplog):
+    async with serve(build(kind), {"every_call": ["mcp:use"], **table}, **OPTIONS) as caller:
+        answer = await caller().call(tool)
+        if passes:
+            assert text_of(answer) == tool
+        else:
+            assert_short(answer, ["mcp:use"])
+
+
+@pytest.mark.parametrize("make", [MCPServer, FastMCP])
+async def test_without_any_rule_every_tool_is_open_to_a_good_token(make, serve):
+    server = make("test")
+
+    @server.tool()
+    def free() -> str:
+        return "free"
+
+    async with serve(server, {}, **OPTIONS) as caller:
+        assert text_of(await caller(scopes=[]).call("free")) == "free"
+
+
+@pytest.mark.parametrize(
+    ("uri", "needed"),
+    [
+        ("file:///public/x", ["files:read"]),
+        ("file:///secret/x", ["files:read", "files:secret"]),
+        ("file:///public/../secret/x", ["files:read", "files:secret"]),
+        ("file:///%73ecret/x", ["files:read", "files:secret"]),
+        ("file:///%2573ecret/x", ["files:read", "files:secret"]),
+        ("FILE:///secret/x", ["files:read", "files:secret"]),
+        ("file:///./secret//x", ["files:read", "files:secret"]),
+        ("memo:///declared/x", ["memo:read"]),
+        ("other:///x", []),
+    ],
+)
+@pytest.mark.parametrize("method", ["resources/read", "resources/subscribe", "subscriptions/listen", "completion/complete"])
+async def test_a_resource_needs_what_every_fitting_pattern_says(kind, serve, uri, needed, method):
+    params = {
+        "resources/read": {"uri": uri},
+        "resources/subscribe": {"uri": uri},
+        "subscriptions/listen": {"notifications": {"resource_subscriptions": [uri]}},
+        "completion/complete": {"ref": {"type": "ref/resource", "uri": uri}, "argument": {"name": "name", "value": ""}},
+    }[method]
+    async with serve(build(kind), **OPTIONS) as caller:
+        assert_short(await caller().rpc(method, params), ["mcp:use", *needed])
+        for one in needed:
+            assert_short(await caller(scopes=["mcp:use", *set(needed) - {one}]).rpc(method, params), ["mcp:use", *needed])
+
+
+@pytest.mark.parametrize(("uri", "granted"), [("file:///secret/x", ["files:read", "files:secret"]), ("memo:///declared/x", ["memo:read"])])
+async def test_a_resource_is_read_with_all_its_scopes(kind, serve, uri, granted):
+    async with serve(build(kind), **OPTIONS) as caller:
+        answer = result(await caller(scopes=["mcp:use", *granted]).rpc("resources/read", {"uri": uri}))
+        assert answer["contents"][0]["text"] == "x"
+
+
+async def test_a_prompt_needs_what_stands_at_it(kind, serve):
+    async with serve(build(kind), **OPTIONS) as caller:
+        assert_short(await caller().rpc("prompts/get", {"name": "hello"}), ["mcp:use", "prompts:use"])
+        granted = caller(scopes=["mcp:use", "prompts:use"])
+        assert result(await granted.rpc("prompts/get", {"name": "hello"}))["messages"][0]["content"]["text"] == "hello"
+
+
+@pytest.mark.parametrize("kinds", ["tools", "prompts"])
+async def test_a_rule_for_what_the_server_does_not_have_stops_the_start(kind, serve, kinds):
+    with pytest.raises(ValueError, match=f"{kinds} that the server does not have: misspelt"):
+        async with serve(build(kind), {kinds: {"misspelt": ["a"]}}):
+            pass
+
+
+async def test_the_scopes_of_tools_are_advertised_only_when_asked_for(kind, serve):
+    for advertise, expected in ((False, None), (True, ["mcp:use", "tools:listed", "files:write", "team:a", "team:b"])):
+        table = {"every_call": ["mcp:use"], "tools": {"listed": ["tools:listed"]}, "advertise": advertise}
+        async with serve(build(kind), table) as caller:
+            document = (await caller().client.get("/.well-known/oauth-protected-resource/mcp")).json()
+            assert set(document.get("scopes_supported", [])) >= set(expected or [])
+            assert advertise or "scopes_supported" not in document
+
+
+async def test_a_rule_at_a_function_counts_in_a_tool_that_was_added_later(kind, serve):
+    server = build(kind)
+    async with serve(server, **OPTIONS) as caller:
+
+        @server.tool()
+        @scopes("later:use")
+        def later() -> str:
+            return "later"
+
+        assert_short(await caller().call("later"), ["mcp:use", "later:use"])
+        assert text_of(await caller(scopes=["mcp:use", "later:use"]).call("later")) == "later"
+
+
+async def test_a_function_refuses_by_itself_where_the_route_cannot_know_its_rule(serve):
+    """Behind a mount of FastMCP the function is out of sight; its rule holds all the same."""
+    inner, outer = FastMCP("inner"), FastMCP("outer")
+
+    @inner.tool()
+    @scopes("files:write")
+    async def write() -> str:
+        return "written"
+
+    outer.mount(inner, namespace="x")
+    async with serve(outer, {"default": "method"}, **OPTIONS) as caller:
+        refused = await caller().call("x_write")
+        assert refused.status_code == 403 or result(refused)["isError"]
+        assert "written" not in refused.text
+        assert text_of(await caller(scopes=["files:write"]).call("x_write")) == "written"
+
+
+@pytest.mark.parametrize(("make", "context"), [(MCPServer, SDKContext), (FastMCP, Context)])
+async def test_the_decorator_keeps_arguments_context_and_documentation(make, context, serve):
+    server = make("test")
+
+    @server.tool()
+    @scopes("a")
+    async def add(number: int, ctx: context) -> int:
+        """Adds one."""
+        assert ctx.request_id is not None
+        return number + 1
+
+    async with serve(server, {}, **OPTIONS) as caller:
+        (tool,) = result(await caller().rpc("tools/list"))["tools"]
+        assert (tool["description"], list(tool["inputSchema"]["properties"])) == ("Adds one.", ["number"])
+        assert text_of(await caller(scopes=["a"]).call("add", number=1)) == "2"
+
+
+def test_rules_in_two_decorators_add_up():
+    @scopes("a")
+    @scopes("b", any_of=["c"])
+    def function():
+        return 1
+
+    from mcp_oauth2_deps.mcp.callers import declared_scopes
+
+    assert set(declared_scopes(function)) == {"a", "b", "c"}
+    # Outside of a guarded route nobody is calling.
+    assert function() == 1
+    assert current_token() is None
+
+
+@pytest.mark.parametrize("wrong", ["", "a b", "offline_access", 1, None], ids=repr)
+def test_what_is_no_scope_is_refused_where_it_stands(wrong):
+    with pytest.raises(ValueError, match="scope|offline_access"):
+        scopes(wrong)
+    for table in ({"every_call": [wrong]}, {"methods": {"a": [wrong]}}, {"tools": {"a": [wrong]}}, {"resources": {"a": [wrong]}}):
+        with pytest.raises(ValueError, match="scope|offline_access"):
+            ToolScopes(**table)
+
+
+def test_one_string_is_no_list_of_scopes():
+    with pytest.raises(ValueError, match="not one string"):
+        ToolScopes(tools={"a": "files:read"})
+    with pytest.raises(ValueError, match="not one string"):
+        scopes(any_of="files:read")
+    with pytest.raises(ValueError, match="default"):
+        ToolScopes(default="allow")
+
+
+@pytest.mark.parametrize("thing", [object(), type, "text"], ids=repr)
+def test_the_decorator_takes_functions_only(thing):
+    with pytest.raises(TypeError, match="takes a function"):
+        scopes("a")(thing)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_lists_show_only_what_the_caller_may_use(kind, serve, revision):
+    def names(found, member, name):
+        return {one[name] for one in found[member]}
+
+    async with serve(build(kind), list_filter=True, json_response=True) as caller:
+        few, more = caller(revision), caller(revision, scopes=["mcp:use", "files:write", "team:b", "files:read", "prompts:use"])
+        for one in (few, more):
+            if revision != MODERN:
+                await one.initialize()
+        tools = result(await few.rpc("tools/list"))
+        assert names(tools, "tools", "name") == {"whoami", "plain"}
+        assert names(result(await more.rpc("tools/list")), "tools", "name") == {"whoami", "plain", "declared", "outside"}
+        assert names(result(await few.rpc("prompts/list")), "prompts", "name") == set()
+        assert names(result(await more.rpc("prompts/list")), "prompts", "name") == {"hello"}
+        assert names(result(await few.rpc("resources/list")), "resources", "uri") == set()
+        assert names(result(await more.rpc("resources/list")), "resources", "uri") == {"file:///public/x"}
+        assert names(result(await more.rpc("resources/templates/list")), "resourceTemplates", "uriTemplate") == set()
+        both = caller(revision, scopes=["mcp:use", "files:read", "files:secret", "memo:read"])
+        if revision != MODERN:
+            await both.initialize()
+        templates = result(await both.rpc("resources/templates/list"))
+        assert len(templates["resourceTemplates"]) == 2
+        if revision == MODERN:
+            assert tools["cacheScope"] == "private"
+
+
+async def test_the_list_filter_leaves_the_server_as_it_was(kind, serve):
+    server = build(kind)
+    chain = server.middleware if kind == "sdk" else server._mcp_server.middleware
+    before = list(chain)
+    async with serve(server, list_filter=True):
+        assert len(chain) == len(before) + 1
+    assert chain == before
+
+
+async def test_the_list_filter_needs_a_server_to_look_into(serve):
+    async def bare(scope, receive, send):
+        return None
+
+    with pytest.raises(ValueError, match="list_filter"):
+        async with serve(bare, {}, list_filter=True):
+            pass
+
+
+async def test_a_low_level_server_is_guarded_by_its_table(serve):
+    from mcp.server.lowlevel import Server
+    from mcp_types import CallToolResult, ListToolsResult, TextContent
+
+    async def call(ctx, params):
+        return CallToolResult(content=[TextContent(type="text", text=current_token().subject)])
+
+    async def list_tools(ctx, params):
+        return ListToolsResult(tools=[])
+
+    server = Server("test", on_call_tool=call, on_list_tools=list_tools)
+    async with serve(server, {"tools": {"any": ["a"]}}, **OPTIONS) as caller:
+        assert_short(await caller().call("any"), ["a"])
+        assert text_of(await caller(scopes=["a"]).call("any")) == "alice"
+
+
