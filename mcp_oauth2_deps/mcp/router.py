@@ -190,7 +190,9 @@ class _Door:
         requirement = needed or ScopeRequirement()
         try:
             if needed is None:
-                logger.info("a call to one of the %s without a rule is denied; give it one, or set default='method'", message.kind)
+                logger.info(
+                    "a call to one of the %s without a rule is denied; give it one, or set default='method'", message.kind
+                )
                 raise InsufficientScopeError(required=tuple(self._table.base), granted=token.scopes, missing=())
             verify_scopes(requirement, token.scopes, self._scheme.authenticator.policy.scope_hierarchy)
         except InsufficientScopeError as error:

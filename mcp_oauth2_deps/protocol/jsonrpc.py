@@ -56,7 +56,7 @@ def read_message(body: bytes) -> Message:
         raise MessageError(INVALID_PARAMS, "The member params must be an object.", message_id)
     try:
         kind, names = _named_things(method, params)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError):
         raise MessageError(INVALID_PARAMS, "The params do not name what the method acts on.", message_id) from None
     return Message(method, kind, names, message_id)
 
@@ -82,14 +82,14 @@ def _named_things(method: str, params: dict[str, Any]) -> tuple[str | None, tupl
     if method == "subscriptions/listen":
         wanted = params.get("notifications", {})
         # Engines may take the second spelling too.
-        uris = [*(wanted.get("resourceSubscriptions") or ()), *(wanted.get("resource_subscriptions") or ())]
-        return "resources", _strings(uris)
+        uris = [wanted[name] for name in ("resourceSubscriptions", "resource_subscriptions") if wanted.get(name) is not None]
+        return "resources", tuple(uri for some in uris for uri in _strings(some))
     return None, ()
 
 
-def _strings(values: list[Any]) -> tuple[str, ...]:
-    if not all(isinstance(value, str) for value in values):
-        raise TypeError("a name is a string")
+def _strings(values: object) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError("names are strings")
     return tuple(values)
 
 

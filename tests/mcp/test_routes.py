@@ -214,7 +214,11 @@ async def test_configured_origins_may_read_challenges_and_answers_and_preflight_
         assert "POST" in preflight.headers["access-control-allow-methods"]
         headers = {**issuer.bearer(), "Accept": "application/json, text/event-stream", "Origin": ORIGIN}
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-        for answer in (preflight, client.post("/mcp", headers={"Origin": ORIGIN}), client.post("/mcp", json=message, headers=headers)):
+        for answer in (
+            preflight,
+            client.post("/mcp", headers={"Origin": ORIGIN}),
+            client.post("/mcp", json=message, headers=headers),
+        ):
             assert answer.headers.get_list("access-control-allow-origin") == [ORIGIN]
             assert "WWW-Authenticate" in answer.headers["access-control-expose-headers"]
             assert "Mcp-Session-Id" in answer.headers["access-control-expose-headers"]
@@ -344,7 +348,9 @@ def test_a_server_with_an_authorization_of_its_own_is_refused(auth):
     from fastmcp.server.auth.providers.jwt import JWTVerifier
     from mcp.server.auth.settings import AuthSettings
 
-    settings = AuthSettings(issuer_url="https://a.example", resource_server_url="https://a.example/mcp", validate_token_resource=True)
+    settings = AuthSettings(
+        issuer_url="https://a.example", resource_server_url="https://a.example/mcp", validate_token_resource=True
+    )
 
     class Verifier:
         async def verify_token(self, token):
@@ -367,5 +373,5 @@ def test_the_operations_and_their_scopes_are_in_openapi(kind, auth):
     app.include_router(mcp_router(build(kind), auth=auth, scopes=ToolScopes(every_call=["mcp:use"])))
     operations = app.openapi()["paths"]
     assert set(operations) == {"/mcp"}
-    assert {tuple(operation["security"][0].values())[0][0] for operation in operations["/mcp"].values()} == {"mcp:use"}
+    assert {next(iter(operation["security"][0].values()))[0] for operation in operations["/mcp"].values()} == {"mcp:use"}
     assert len({operation["operationId"] for operation in operations["/mcp"].values()}) == 3

@@ -1,7 +1,5 @@
 """What a message needs: by method, by name, at the function; and what the answer to a shortfall says."""
 
-import json
-
 import pytest
 from fastapi import FastAPI
 from fastmcp import Context, FastMCP
@@ -85,7 +83,7 @@ async def test_alternatives_in_the_table(kind, serve):
         pytest.param({"default": "deny"}, "no-such-tool", False, id="also what does not exist"),
     ],
 )
-async def test_a_tool_without_a_rule_falls_to_the_default(kind, serve, table, tool, passes, caplog):
+async def test_a_tool_without_a_rule_falls_to_the_default(kind, serve, table, tool, passes):
     async with serve(build(kind), {"every_call": ["mcp:use"], **table}, **OPTIONS) as caller:
         answer = await caller().call(tool)
         if passes:
@@ -134,7 +132,9 @@ async def test_a_resource_needs_what_every_fitting_pattern_says(kind, serve, uri
             assert_short(await caller(scopes=["mcp:use", *set(needed) - {one}]).rpc(method, params), ["mcp:use", *needed])
 
 
-@pytest.mark.parametrize(("uri", "granted"), [("file:///secret/x", ["files:read", "files:secret"]), ("memo:///declared/x", ["memo:read"])])
+@pytest.mark.parametrize(
+    ("uri", "granted"), [("file:///secret/x", ["files:read", "files:secret"]), ("memo:///declared/x", ["memo:read"])]
+)
 async def test_a_resource_is_read_with_all_its_scopes(kind, serve, uri, granted):
     async with serve(build(kind), **OPTIONS) as caller:
         answer = result(await caller(scopes=["mcp:use", *granted]).rpc("resources/read", {"uri": uri}))
@@ -227,10 +227,10 @@ def test_rules_in_two_decorators_add_up():
 
 @pytest.mark.parametrize("wrong", ["", "a b", "offline_access", 1, None], ids=repr)
 def test_what_is_no_scope_is_refused_where_it_stands(wrong):
-    with pytest.raises(ValueError, match="scope|offline_access"):
+    with pytest.raises(ValueError, match=r"scope|offline_access"):
         scopes(wrong)
     for table in ({"every_call": [wrong]}, {"methods": {"a": [wrong]}}, {"tools": {"a": [wrong]}}, {"resources": {"a": [wrong]}}):
-        with pytest.raises(ValueError, match="scope|offline_access"):
+        with pytest.raises(ValueError, match=r"scope|offline_access"):
             ToolScopes(**table)
 
 
@@ -308,5 +308,3 @@ async def test_a_low_level_server_is_guarded_by_its_table(serve):
     async with serve(server, {"tools": {"any": ["a"]}}, **OPTIONS) as caller:
         assert_short(await caller().call("any"), ["a"])
         assert text_of(await caller(scopes=["a"]).call("any")) == "alice"
-
-

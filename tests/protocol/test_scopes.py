@@ -6,6 +6,7 @@ from mcp_oauth2_deps.protocol.scopes import (
     is_scope_token,
     missing_scopes,
     read_scopes,
+    scope_requirement,
     transitive_hierarchy,
     verify_scopes,
     with_implied,
@@ -124,3 +125,14 @@ def test_a_shortfall_names_required_granted_and_missing():
 
 def test_a_grant_that_covers_the_requirement_passes():
     verify_scopes(ScopeRequirement(("read",)), frozenset({"write"}), HIERARCHY)
+
+
+def test_a_requirement_is_all_of_the_scopes_and_one_of_the_alternatives():
+    assert scope_requirement("a", "b") == ScopeRequirement(("a", "b"))
+    assert scope_requirement(any_of=["a", "b"]) == ScopeRequirement((), (("a", "b"),))
+
+
+@pytest.mark.parametrize("wrong", [{"any_of": "a"}, {"any_of": ["a b"]}, {"any_of": ["offline_access"]}], ids=repr)
+def test_a_requirement_of_something_else_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"any_of|scope|offline_access"):
+        scope_requirement(**wrong)

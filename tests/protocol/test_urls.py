@@ -1,6 +1,6 @@
 import pytest
 
-from mcp_oauth2_deps.protocol.urls import is_loopback_host, url_problem
+from mcp_oauth2_deps.protocol.urls import host_fields, is_loopback_host, url_problem
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.0.9", "::1"])
@@ -77,3 +77,21 @@ def test_an_unfit_url_is_told_why_even_in_development(url, problem):
 def test_a_query_is_unfit_only_where_none_is_allowed(url):
     assert url_problem(url, allow_insecure_http=False) is None
     assert "query" in url_problem(url, allow_insecure_http=False, query_allowed=False)
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "origins"),
+    [
+        ("https://a.example/mcp", {"a.example", "a.example:443"}, {"https://a.example"}),
+        ("https://A.example:8443", {"a.example:8443"}, {"https://a.example:8443"}),
+        ("https://[2001:db8::1]/", {"[2001:db8::1]", "[2001:db8::1]:443"}, {"https://[2001:db8::1]"}),
+        (
+            "http://127.0.0.1:8000/mcp",
+            {"127.0.0.1:8000", "localhost:8000", "[::1]:8000"},
+            {"http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000"},
+        ),
+    ],
+)
+def test_a_server_answers_under_the_host_and_origin_of_its_url(url, hosts, origins):
+    found = host_fields(url)
+    assert (set(found[0]), set(found[1])) == (hosts, origins)

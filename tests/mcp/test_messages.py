@@ -1,0 +1,176 @@
+"""A body is handed on byte for byte, or not at all."""
+
+import json
+from base64 import b64encode
+
+import pytest
+from mcp_support import MODERN, build, result, text_of
+from messages import BAD, CALL, text
+from starlette.responses import PlainTextResponse
+
+
+class Recorder:
+    """An engine that keeps what reached it."""
+
+    def __init__(self):
+        self.bodies = []
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "lifespan":
+            raise RuntimeError("no lifespan here")
+        message = await receive()
+        assert message["more_body"] is False
+        self.bodies.append(message["body"])
+        await PlainTextResponse("seen")(scope, receive, send)
+
+
+@pytest.mark.parametrize(("body", "code", "message_id"), BAD)
+async def test_a_body_that_is_not_one_message_is_400_and_never_handed_on(serve, body, code, message_id):
+    engine = Recorder()
+    async with serve(engine, {}) as caller:
+        answer = await caller().post(body)
+    assert answer.status_code == 400
+    assert answer.json().keys() == {"jsonrpc", "id", "error"}
+    assert (answer.json()["error"]["code"], answer.json()["id"]) == (code, message_id)
+    assert engine.bodies == []
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=utf-16",
+        "application/jsonp",
+        "",
+        "application/json, text/plain",
+    ],
+)
+async def test_another_content_type_is_400(serve, content_type):
+    engine = Recorder()
+    async with serve(engine, {}) as caller:
+        answer = await caller().post(json.dumps(CALL), **{"Content-Type": content_type})
+    assert (answer.status_code, engine.bodies) == (400, [])
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON; charset=utf-8", 'application/json;charset="UTF-8"']
+)
+async def test_json_in_utf_8_is_taken(serve, content_type):
+    engine = Recorder()
+    async with serve(engine, {}) as caller:
+        assert (await caller().post(json.dumps(CALL), **{"Content-Type": content_type})).text == "seen"
+
+
+async def test_a_body_over_the_limit_is_400_whatever_length_it_declares(make_scheme, issuer):
+    import httpx
+    from fastapi import FastAPI
+    from mcp_support import Caller
+
+    from mcp_oauth2_deps.mcp import mcp_router
+
+    engine, app = Recorder(), FastAPI()
+    app.include_router(mcp_router(engine, auth=make_scheme(max_body_size=200)))
+
+    async def in_parts(body):
+        for start in range(0, len(body), 50):
+            yield body[start : start + 50]
+
+    small = text(params={"name": "plain", "arguments": {}}).encode()
+    fits, large = small + b" " * (200 - len(small)), small + b" " * (201 - len(small))
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="https://a.example") as client:
+        caller = Caller(client, issuer)
+        assert [(await caller.post(body)).status_code for body in (fits, large)] == [200, 400]
+        assert [(await caller.post(in_parts(body))).status_code for body in (fits, large)] == [200, 400]
+    assert engine.bodies == [fits, fits]
+
+
+async def test_a_message_is_handed_on_byte_for_byte(serve):
+    engine = Recorder()
+    bodies = [
+        b' {"jsonrpc":"2.0" , "id":"\\u0041", "method":"notifications/x"}\n',
+        '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"é":1e2}}'.encode(),
+        b'{"jsonrpc":"2.0","method":"notifications/initialized"}',
+        b'{"jsonrpc":"2.0","id":0,"result":{}}',
+        b'{"jsonrpc":"2.0","id":"a","error":{"code":1,"message":"m"}}',
+    ]
+    async with serve(engine, {}) as caller:
+        for body in bodies:
+            assert (await caller().post(body)).text == "seen"
+    assert engine.bodies == bodies
+
+
+@pytest.mark.parametrize("version", [None, "2025-06-18", MODERN])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([("Mcp-Method", "tools/list")], id="another method"),
+        pytest.param([("Mcp-Method", "TOOLS/CALL")], id="the method in capitals"),
+        pytest.param([("Mcp-Method", "")], id="an empty method"),
+        pytest.param([("Mcp-Name", "whoami")], id="another name"),
+        pytest.param([("Mcp-Name", "Plain")], id="the name in another case"),
+        pytest.param([("Mcp-Name", "=?base64?d2hvYW1p?=")], id="another name, encoded"),
+        pytest.param([("Mcp-Name", "=?base64?!?=")], id="a name that cannot be decoded"),
+        pytest.param([("Mcp-Name", "=?base64?cGxhaW5=?=")], id="a name in no canonical base64"),
+        pytest.param([("Mcp-Name", "=?base64?/w==?=")], id="a name in no UTF-8"),
+        pytest.param([("Mcp-Name", "plain"), ("Mcp-Name", "whoami")], id="two names"),
+        pytest.param([("Mcp-Method", "tools/call"), ("Mcp-Method", "tools/list")], id="two methods"),
+    ],
+)
+async def test_mirrored_headers_that_contradict_the_body_are_400_whatever_the_version(serve, headers, version):
+    engine = Recorder()
+    async with serve(engine, {}) as caller:
+        one = caller()
+        sent = [*one.headers.items(), *headers, *([("MCP-Protocol-Version", version)] if version else [])]
+        answer = await one.client.post("/mcp", content=json.dumps(CALL), headers=sent)
+    assert answer.status_code == 400
+    assert (answer.json()["error"]["code"], answer.json()["id"]) == (-32020, 7)
+    assert engine.bodies == []
+
+
+@pytest.mark.parametrize(
+    ("message", "name", "status"),
+    [
+        ({}, "plain", 200),
+        ({}, f"=?base64?{b64encode(b'plain').decode()}?=", 200),
+        (
+            {"method": "resources/read", "params": {"uri": "file:///é"}},
+            f"=?base64?{b64encode('file:///é'.encode()).decode()}?=",
+            200,
+        ),
+        ({"method": "tasks/get", "params": {"taskId": "t1"}}, "t1", 200),
+        ({"method": "tasks/get", "params": {"taskId": "t1"}}, "t2", 400),
+        ({"method": "tools/list", "params": {}}, "plain", 400),
+    ],
+)
+async def test_mirrored_headers_that_say_the_same_pass(serve, message, name, status):
+    engine = Recorder()
+    async with serve(engine, {}) as caller:
+        answer = await caller().post(json.dumps({**CALL, **message}), **{"Mcp-Name": name})
+    assert (answer.status_code, len(engine.bodies)) == (status, status == 200)
+
+
+async def test_the_name_in_the_body_decides_not_the_one_in_the_header(kind, serve):
+    """With an old revision engines do not look at the header: it must not lend its rights to the body."""
+    async with serve(build(kind), json_response=True, stateless_http=True) as caller:
+        answer = await caller().rpc("tools/call", {"name": "listed", "arguments": {}}, **{"Mcp-Name": "plain"})
+        assert answer.status_code == 400
+        assert text_of(await caller().rpc("tools/call", {"name": "plain", "arguments": {}}, **{"Mcp-Name": "plain"})) == "plain"
+
+
+async def test_a_refused_message_leaves_one_log_line_without_its_text(serve, caplog):
+    caplog.set_level("INFO", "mcp_oauth2_deps")
+    async with serve(Recorder(), {}) as caller:
+        one = caller()
+        await one.post('{"secret-text"')
+    lines = [record.getMessage() for record in caplog.records if "400" in record.getMessage()]
+    assert len(lines) == 1
+    assert "subject=alice" in lines[0]
+    assert "secret-text" not in caplog.text
+    assert one.headers["Authorization"][-12:] not in caplog.text
+
+
+async def test_a_list_is_answered_by_the_real_engine(kind, serve):
+    async with serve(build(kind), json_response=True, stateless_http=True) as caller:
+        assert {tool["name"] for tool in result(await caller().rpc("tools/list"))["tools"]} >= {"plain", "listed"}

@@ -1,0 +1,106 @@
+import pytest
+
+from mcp_oauth2_deps.models import Message, ScopeRequirement
+from mcp_oauth2_deps.protocol.tool_scopes import ToolScopes, as_requirement
+
+
+def call(name, kind="tools"):
+    return Message({"tools": "tools/call", "prompts": "prompts/get", "resources": "resources/read"}[kind], kind, (name,))
+
+
+class Alternatives:
+    requirement = ScopeRequirement((), (("a", "b"),))
+
+
+def test_a_rule_is_a_list_of_scopes_or_holds_a_requirement():
+    assert as_requirement(["a", "b"]) == ScopeRequirement(("a", "b"))
+    assert as_requirement(Alternatives()) is Alternatives.requirement
+
+
+@pytest.mark.parametrize("rule", ["a", ["a b"], [""], [1], ["offline_access"]], ids=repr)
+def test_a_wrong_rule_is_refused_with_the_table(rule):
+    for table in ({"every_call": rule}, {"methods": {"m": rule}}, {"tools": {"t": rule}}, {"prompts": {"p": rule}}):
+        with pytest.raises(ValueError, match=r"scope|offline_access"):
+            ToolScopes(**table)
+
+
+def test_a_wrong_default_is_refused():
+    with pytest.raises(ValueError, match="'allow'"):
+        ToolScopes(default="allow")
+
+
+def test_every_scope_is_named_once_in_the_order_of_the_table():
+    table = ToolScopes(every_call=["a"], methods={"m": ["b", "a"]}, tools={"t": ["c"]}, resources={"*": Alternatives()})
+    assert list(table.scopes()) == ["a", "b", "c"]
+
+
+def test_a_response_needs_no_more_than_every_call():
+    assert ToolScopes(every_call=["a"], default="deny").needed_for(Message(None)) == ScopeRequirement()
+
+
+def test_the_rules_of_method_name_and_function_add_up():
+    table = ToolScopes(methods={"tools/call": ["m"]}, tools={"t": ["n"]})
+    needed = table.needed_for(call("t"), [Alternatives.requirement])
+    assert needed == ScopeRequirement(("m", "n"), (("a", "b"),))
+
+
+@pytest.mark.parametrize(
+    ("table", "ruled", "denied"),
+    [
+        ({}, (), False),
+        ({}, ("tools",), True),
+        ({}, ("prompts",), False),
+        ({"tools": {"t": []}}, (), True),
+        ({"prompts": {"p": []}}, (), False),
+        ({"tools": {"t": []}, "default": "method"}, ("tools",), False),
+        ({"default": "deny"}, (), True),
+    ],
+)
+def test_what_has_no_rule_falls_to_the_default(table, ruled, denied):
+    needed = ToolScopes(**table).needed_for(call("unknown"), [None], ruled_kinds=ruled)
+    assert needed == (None if denied else ScopeRequirement())
+
+
+def test_one_denied_name_denies_the_message():
+    message = Message("subscriptions/listen", "resources", ("a:1", "b:1"))
+    assert ToolScopes(resources={"a:*": ["a"]}).needed_for(message) is None
+    assert ToolScopes(resources={"a:*": ["a"], "b:1": ["b"]}).needed_for(message) == ScopeRequirement(("a", "b"))
+
+
+@pytest.mark.parametrize("spelling", ["t ", "T", "t*", "", "*"])
+def test_names_of_tools_are_exact(spelling):
+    assert ToolScopes(tools={"t": []}).needed_for(call(spelling)) is None
+    assert ToolScopes(tools={"*": []}).needed_for(call("t")) is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "secret"),
+    [
+        ("file:///secret/x", True),
+        ("file:///Secret/x", False),
+        ("file:///a/../secret/x", True),
+        ("file:///../secret/x", True),
+        ("file:///a/%2e%2e/secret/x", True),
+        ("file:///a/%252e%252e/secret/x", True),
+        ("file:///a\\..\\secret/x", True),
+        ("FILE:///secret/x", True),
+        ("file:////secret/x", True),
+        ("file:///secret", False),
+        ("file:///secrets/x", False),
+        ("file:///secret/a/b\nc", True),
+    ],
+)
+def test_another_spelling_of_a_uri_needs_no_less(uri, secret):
+    table = ToolScopes(resources={"file:///secret/*": ["secret"]}, default="method")
+    assert table.needed_for(call(uri, "resources")) == ScopeRequirement(("secret",) if secret else ())
+
+
+def test_only_the_star_is_special_in_a_pattern():
+    table = ToolScopes(resources={"a.b[c]?/{x}": ["a"]})
+    assert table.needed_for(call("a.b[c]?/{x}", "resources")) == ScopeRequirement(("a",))
+    for other in ("aXb[c]?/{x}", "a.bc/{x}", "a.b[c]/{x}"):
+        assert table.needed_for(call(other, "resources")) is None
+
+
+def test_a_uri_without_authority_is_compared_as_it_is():
+    assert ToolScopes(resources={"urn:a": ["a"]}).needed_for(call("urn:%61", "resources")) == ScopeRequirement(("a",))
