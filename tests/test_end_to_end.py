@@ -39,6 +39,42 @@ def test_websocket(oauth2_issuer):
             assert events.receive_json() == {"hello": "alice"}
 
 
+ACCEPT = {"Accept": "application/json, text/event-stream"}
+
+
+def call_tool(client, headers, tool, **arguments):
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+    return client.post("/mcp", json=message, headers={**ACCEPT, **headers})
+
+
+def test_mcp_sdk(oauth2_issuer):
+    with TestClient(load("mcp_sdk").app, base_url="http://127.0.0.1:8000") as client:
+        reader = oauth2_issuer.bearer(subject="alice", scopes=["mcp:use", "notes:read"])
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+        opened = client.post(
+            "/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}, headers={**ACCEPT, **reader}
+        )
+        session = {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
+        assert call_tool(client, reader | session, "read_note", name="a").status_code == 200
+        refused = call_tool(client, reader | session, "write_note", name="a", text="b")
+        assert refused.status_code == 403
+        assert 'scope="mcp:use notes:write notes:read"' in refused.headers["www-authenticate"]
+        writer = oauth2_issuer.bearer(subject="alice", scopes=["mcp:use", "notes:read", "notes:write"])
+        assert "written by alice" in call_tool(client, writer | session, "write_note", name="a", text="b").text
+        assert client.get("/notes", headers=reader).json() == {"reader": "alice", "notes": ["a"]}
+
+
+def test_fastmcp_server(oauth2_issuer):
+    with TestClient(load("fastmcp_server").app, base_url="http://127.0.0.1:8000") as client:
+        reader = oauth2_issuer.bearer(subject="alice", scopes=["mcp:use", "files:read"])
+        assert "alice" in call_tool(client, reader, "whoami").text
+        listed = client.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers={**ACCEPT, **reader}).json()
+        assert [tool["name"] for tool in listed["result"]["tools"]] == ["whoami"]
+        assert call_tool(client, reader, "delete_file", name="x").status_code == 403
+        deleter = oauth2_issuer.bearer(scopes=["mcp:use", "files:write", "team:b"])
+        assert "deleted x" in call_tool(client, deleter, "delete_file", name="x").text
+
+
 def test_several_issuers(monkeypatch):
     audience = "https://api.example.com/mcp"
     with (

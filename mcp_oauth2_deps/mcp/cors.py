@@ -18,8 +18,9 @@ _EXPOSED = "WWW-Authenticate, Mcp-Session-Id, Mcp-Protocol-Version, Retry-After"
 
 def cors_headers(scheme: OAuth2BearerScheme, request: Request) -> dict[str, str]:
     """What lets the asking origin read the answer; nothing for an origin that is not configured."""
-    origin = request.headers.get("origin")
-    if origin is None or origin not in scheme.settings.cors_origins:
+    allowed = scheme.settings.cors_origins
+    origin = request.headers.get("origin") if allowed else None
+    if origin is None or origin not in allowed:
         return {}
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _EXPOSED, "Vary": "Origin"}
 
@@ -66,7 +67,9 @@ class CORSRoute(APIRoute):
             except HTTPException as error:
                 error.headers = {**(error.headers or {}), **cors_headers(self.scheme, request)}
                 raise
-            response.headers.update(cors_headers(self.scheme, request))
+            added = cors_headers(self.scheme, request)
+            if added:
+                response.headers.update(added)
             return response
 
         return handle

@@ -15,6 +15,14 @@ from mcp_oauth2_deps.mcp.asgi import asgi_lifespan
 
 INNER_PATH = "/mcp"
 
+# Where an `MCPServer` keeps what was registered: it has no public way from a name to its function.
+_MANAGERS = {
+    "tools": "_tool_manager",
+    "prompts": "_prompt_manager",
+    "resources": "_resource_manager",
+    "templates": "_resource_manager",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Transport:
@@ -98,20 +106,21 @@ class _SDKEngine:
             yield manager.asgi_app
 
     async def functions(self, kind: str, name: str) -> Sequence[object]:
-        found = (await self.names(kind) or {}).get(name)
-        if found is not None or kind != "resources":
-            return [found] if found is not None else []
-        templates = getattr(self._server, "_resource_manager", None)
-        candidates: Iterable[Any] = getattr(templates, "_templates", {}).values()
-        return [template.fn for template in candidates if template.uri_template == name or template.matches(name) is not None]
+        found = self._held(kind).get(name)
+        if found is not None:
+            return (getattr(found, "fn", found),)
+        templates: Iterable[Any] = self._held("templates").values() if kind == "resources" else ()
+        return [template.fn for template in templates if template.uri_template == name or template.matches(name) is not None]
 
     async def names(self, kind: str) -> Mapping[str, object] | None:
-        attribute = {"tools": "_tool_manager", "prompts": "_prompt_manager", "resources": "_resource_manager"}[kind]
-        manager = getattr(self._server, attribute, None)
         # A low-level server keeps no list; its handlers make one for each caller.
-        if manager is None:
+        if not hasattr(self._server, _MANAGERS[kind]):
             return None
-        return {key: getattr(held, "fn", held) for key, held in getattr(manager, f"_{kind}").items()}
+        return {name: getattr(held, "fn", held) for name, held in self._held(kind).items()}
+
+    def _held(self, kind: str) -> Mapping[str, Any]:
+        manager = getattr(self._server, _MANAGERS[kind], None)
+        return {} if manager is None else getattr(manager, f"_{kind}")
 
 
 class _FastMCPEngine:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Security
 from pydantic import ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
@@ -225,15 +225,17 @@ async def _read_body(request: Request, limit: int) -> bytes:
     Raises:
         MessageError: it is larger, not JSON by its header, or was not sent to its end.
     """
-    fields = request.headers.getlist("content-type")
-    if len(fields) != 1 or not is_json_content_type(fields[0]):
+    fields = [value for name, value in request.scope["headers"] if name == b"content-type"]
+    if len(fields) != 1 or not is_json_content_type(fields[0].decode("latin-1")):
         raise MessageError(INVALID_REQUEST, "The content type must be application/json.")
     body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise MessageError(INVALID_REQUEST, f"The body is larger than {limit} bytes.")
-    except ClientDisconnect:
-        raise MessageError(INVALID_REQUEST, "The body was not sent to its end.") from None
+    while True:
+        part = await request.receive()
+        if part["type"] != "http.request":
+            raise MessageError(INVALID_REQUEST, "The body was not sent to its end.")
+        body += part.get("body", b"")
+        if len(body) > limit:
+            raise MessageError(INVALID_REQUEST, f"The body is larger than {limit} bytes.")
+        if not part.get("more_body", False):
+            break
     return bytes(body)

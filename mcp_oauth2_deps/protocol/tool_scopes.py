@@ -6,8 +6,7 @@ Reading messages does not belong here, nor does the token.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache, reduce
-from operator import add
+from functools import cached_property, lru_cache
 from typing import Literal, Protocol
 from urllib.parse import unquote
 
@@ -105,13 +104,16 @@ class ToolScopes:
         """
         if message.method is None:
             return _NOTHING
+        if not message.names:
+            return self.by_method.get(message.method, _NOTHING)
         needed = self.by_method.get(message.method, _NOTHING)
         for index, name in enumerate(message.names):
             kind = message.kind or ""
             found = [*self._rules(kind, name), *(rule for rule in declared[index : index + 1] if rule is not None)]
             if not found and self._denies(kind, ruled_kinds):
                 return None
-            needed = reduce(add, found, needed)
+            for rule in found:
+                needed = needed + rule if needed != _NOTHING else rule
         return needed
 
     def _denies(self, kind: str, ruled_kinds: Iterable[str]) -> bool:
