@@ -73,7 +73,8 @@ class Handover(Response):
             changes: what it sees otherwise in the scope.
             body: the body that was read, none where it was not read.
         """
-        super().__init__()
+        # The base class would make headers for a body of its own, in a time that every message pays.
+        self.status_code, self.background, self.body = 200, None, b""
         self.raw_headers = []
         self._app = app
         self._changes = changes
