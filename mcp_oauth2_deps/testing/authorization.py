@@ -22,6 +22,8 @@ class NobodyToTellError(Exception):
 class ReturnAddress:
     """Where the answer goes, once client and redirect URI are known to belong together."""
 
+    client_id: str
+    client: Client
     uri: str
     state: str | None
     issuer: str
@@ -43,8 +45,6 @@ class ReturnAddress:
 class AuthorizationRequest:
     """What a client asks a person for."""
 
-    client_id: str
-    client: Client
     return_address: ReturnAddress
     named_redirect_uri: str | None
     challenge: str
@@ -66,7 +66,8 @@ def read_return_address(authority: Authority, query: bytes) -> tuple[Mapping[str
         names = once_each({name: parameters[name] for name in ("client_id", "redirect_uri") if name in parameters})
     except RefusedError as refused:
         raise NobodyToTellError(f"The request cannot be read: {refused.description}.") from None
-    client = authority.known_clients.find(names.get("client_id", ""))
+    client_id = names.get("client_id", "")
+    client = authority.known_clients.find(client_id)
     if client is None:
         raise NobodyToTellError(
             "The program that sent you here is not registered. This issuer forgets programs when it restarts: "
@@ -79,7 +80,7 @@ def read_return_address(authority: Authority, query: bytes) -> tuple[Mapping[str
             "The program that sent you here wants the answer at an address (redirect_uri) that it has not registered."
         )
     states = parameters.get("state", [])
-    return parameters, ReturnAddress(uri, states[0] if len(states) == 1 else None, authority.url)
+    return parameters, ReturnAddress(client_id, client, uri, states[0] if len(states) == 1 else None, authority.url)
 
 
 def read_request(authority: Authority, parameters: Mapping[str, list[str]], address: ReturnAddress) -> AuthorizationRequest:
@@ -103,13 +104,7 @@ def read_request(authority: Authority, parameters: Mapping[str, list[str]], addr
     resources = parameters.get("resource", [])
     if len(resources) > 1:
         raise RefusedError("invalid_target", "one resource at a time")
-    client_id = single["client_id"]
-    client = authority.known_clients.find(client_id)
-    if client is None:
-        raise RefusedError("unauthorized_client", "the client is not registered any more")
     return AuthorizationRequest(
-        client_id=client_id,
-        client=client,
         return_address=address,
         named_redirect_uri=single.get("redirect_uri"),
         challenge=single["code_challenge"],

@@ -23,7 +23,7 @@ _PRIVATE_USE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/[\x21-\x7e]*")
 _UNFIT = re.compile(r"[\\\"<>^`{|}#]")
 # A browser runs, shows or sends what follows these instead of waking an app.
 _REFUSED_SCHEMES = re.compile(
-    "about|blob|chrome|data|file|filesystem|ftp|intent|jar|javascript|mailto|resource|tel|vbscript|view-source|wss?", re.IGNORECASE
+    r"(?i:about|blob|chrome|data|file|filesystem|ftp|intent|jar|javascript|mailto|resource|tel|vbscript|view-source|wss?)"
 )
 
 

@@ -151,7 +151,7 @@ class LoginRoutes:
 
     def _allow(self, transaction: _Transaction, user: str, ticked: frozenset[str]) -> Response:
         request = transaction.request
-        grant = Grant(user, request.client_id, request.resource, request.scopes & ticked)
+        grant = Grant(user, request.return_address.client_id, request.resource, request.scopes & ticked)
         if request.scopes and not grant.scopes:
             return self._end(transaction, error="access_denied", error_description="the person left out every scope")
         self._authority.grants.remember(grant, request.scopes)
@@ -166,7 +166,7 @@ class LoginRoutes:
         request, authority = transaction.request, self._authority
         if transaction.user is None:
             return login_page(request, transaction.hidden, user=user, error=error, hint=authority.hint)
-        granted = authority.grants.allowed(transaction.user, request.client_id, request.resource)
+        granted = authority.grants.allowed(transaction.user, request.return_address.client_id, request.resource)
         return consent_page(request, transaction.hidden, user=transaction.user, granted=granted, descriptions=authority.scopes)
 
     def _session(self, http: Request) -> _Session | None:

@@ -98,7 +98,7 @@ def login_page(
     content = _fill(
         _LOGIN,
         error=_fill(_ERROR, message=error) if error else "",
-        client=request.client.name or request.client_id,
+        client=request.return_address.client.name or request.return_address.client_id,
         resource=request.resource,
         hidden=_fill(_HIDDEN, **hidden),
         user=user,
@@ -123,7 +123,7 @@ def consent_page(
     content = _fill(
         _CONSENT,
         user=user,
-        client=request.client.name or request.client_id,
+        client=request.return_address.client.name or request.return_address.client_id,
         resource=request.resource,
         destination=_site(request.return_address.uri),
         hidden=_fill(_HIDDEN, **hidden),
