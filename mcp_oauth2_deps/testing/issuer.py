@@ -1,39 +1,55 @@
-"""A small authorization server with fresh keys: its documents, its token endpoint, and tokens to order."""
+"""A small authorization server with fresh keys: its documents, login and consent, its token endpoint, and tokens to order."""
 
-import hmac
 import time
-from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Self
-from urllib.parse import parse_qs, unquote_plus, urlsplit
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_oauth2_deps.errors import DocumentError
 from mcp_oauth2_deps.protocol.urls import is_loopback_host
 from mcp_oauth2_deps.stores.documents import Document
+from mcp_oauth2_deps.testing.clients import Client, ClientStore
+from mcp_oauth2_deps.testing.grants import GrantStore
 from mcp_oauth2_deps.testing.keys import SigningKey
+from mcp_oauth2_deps.testing.login import LoginRoutes
+from mcp_oauth2_deps.testing.registration import AUTH_METHODS, answer_registration
 from mcp_oauth2_deps.testing.server import LoopbackServer
+from mcp_oauth2_deps.testing.token_endpoint import GRANT_TYPES, answer_token_request
 
-_MAX_FORM_BYTES = 64 * 1024
+_DEMO_USERS = {"alice": "alice", "bob": "bob"}
 _NOTICE = (
     "This issuer is for development and tests on this machine. Its keys are made at each start. Never use it in production.\n"
 )
+# Clients in a browser call these from pages of other origins; login and consent are for people, and stay closed.
+_CORS = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"])]
+# A route that does not list OPTIONS answers 405 before its middleware sees the preflight (Starlette 1.10).
+_GET, _POST = ["GET", "OPTIONS"], ["POST", "OPTIONS"]
 
 
-@dataclass(frozen=True)
-class Client:
-    """A client that may fetch tokens for itself; a client's scopes are its ceiling."""
+class _LoopbackOnly:
+    """Answers 403 to whoever calls from another machine."""
 
-    secret: str = field(repr=False)
-    scopes: frozenset[str]
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller = scope.get("client")
+        if scope["type"] != "http" or (caller is not None and is_loopback_host(caller[0])):
+            await self._app(scope, receive, send)
+            return
+        refusal = PlainTextResponse("This issuer is for this machine only.\n", status_code=403)
+        await refusal(scope, receive, send)
 
 
 class DevelopmentIssuer:
@@ -41,7 +57,12 @@ class DevelopmentIssuer:
 
     Attributes:
         url: the issuer identifier.
-        audience: `aud` of the tokens from `token()`, unless one is given there.
+        audience: `aud` of the tokens from `token()`, unless one is given there, and the resource of a request that names none.
+        resources: the only resources (RFC 8707) it has tokens for; any, if there are none here.
+        scopes: the only scopes it has for people, with descriptions; any, if there are none here.
+        users: who can log in, with their passwords; alice and bob, who have their names for passwords, by default.
+        hint: what the login page says below the form.
+        lifetime: of the tokens that are fetched, in seconds.
         requests: how often each path was asked.
     """
 
@@ -52,11 +73,25 @@ class DevelopmentIssuer:
         algorithm: str = "RS256",
         audience: str | None = None,
         clients: Mapping[str, Client] | None = None,
+        resources: Collection[str] = (),
+        scopes: Mapping[str, str] | None = None,
+        users: Mapping[str, str] | None = None,
+        lifetime: int = 3600,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.url = url
         self.audience = audience
         self.clients = dict(clients or {})
+        self.resources = resources
+        self.scopes: Mapping[str, str] = scopes or {}
+        self.users: Mapping[str, str] = _DEMO_USERS if users is None else users
+        self.hint = "Try alice with the password alice, or bob with bob." if users is None else ""
+        self.lifetime = lifetime
+        self.clock = clock
         self.requests: Counter[str] = Counter()
+        self.known_clients = ClientStore(self.clients, clock)
+        self.grants = GrantStore(clock)
+        self._login = LoginRoutes(self)
         self._keys = [SigningKey.generate(algorithm)]
 
     @property
@@ -78,14 +113,22 @@ class DevelopmentIssuer:
         return {"keys": [key.public_jwk() for key in self._keys]}
 
     def metadata(self) -> dict[str, Any]:
-        """The authorization server metadata (RFC 8414)."""
+        """The authorization server metadata (RFC 8414), with what OIDC clients look for; there are no ID tokens."""
         return {
             "issuer": self.url,
             "jwks_uri": self._at("/jwks"),
+            "authorization_endpoint": self._at("/authorize"),
             "token_endpoint": self._at("/token"),
-            "grant_types_supported": ["client_credentials"],
-            "response_types_supported": [],
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "registration_endpoint": self._at("/register"),
+            "scopes_supported": sorted(self.scopes),
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": list(GRANT_TYPES),
+            "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": True,
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [self.key.alg],
         }
 
     def _at(self, path: str) -> str:
@@ -137,11 +180,14 @@ class DevelopmentIssuer:
         return Starlette(
             routes=[
                 Route("/", self._about),
-                Route("/.well-known/oauth-authorization-server", self._publish),
-                Route("/.well-known/openid-configuration", self._publish),
-                Route("/jwks", self._publish),
-                Route("/token", self._token_endpoint, methods=["POST"]),
-            ]
+                Route("/.well-known/oauth-authorization-server", self._publish, methods=_GET, middleware=_CORS),
+                Route("/.well-known/openid-configuration", self._publish, methods=_GET, middleware=_CORS),
+                Route("/jwks", self._publish, methods=_GET, middleware=_CORS),
+                Route("/token", self._token, methods=_POST, middleware=_CORS),
+                Route("/register", self._register, methods=_POST, middleware=_CORS),
+                *self._login.routes(),
+            ],
+            middleware=[Middleware(_LoopbackOnly)],
         )
 
     @contextmanager
@@ -156,57 +202,16 @@ class DevelopmentIssuer:
         with server:
             yield self
 
-    async def _about(self, request: Request) -> Response:
-        return _refusal_of_strangers(request) or PlainTextResponse(_NOTICE)
+    async def _about(self, _: Request) -> Response:
+        return PlainTextResponse(_NOTICE)
 
     async def _publish(self, request: Request) -> Response:
-        refusal = _refusal_of_strangers(request)
-        return refusal or JSONResponse((await self.fetch(str(request.url))).content)
+        return JSONResponse((await self.fetch(str(request.url))).content)
 
-    async def _token_endpoint(self, request: Request) -> Response:
-        """Client credentials with `resource` (RFC 6749 section 4.4, RFC 8707 section 2)."""
-        refusal = _refusal_of_strangers(request)
-        if refusal is not None:
-            return refusal
+    async def _token(self, request: Request) -> Response:
         self.requests["/token"] += 1
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _MAX_FORM_BYTES:
-                return _failure(413, "invalid_request")
-        form = {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
-        client_id, secret = _client_credentials(request, form)
-        client = self.clients.get(client_id)
-        if client is None or not hmac.compare_digest(client.secret.encode(), secret.encode()):
-            return _failure(401, "invalid_client")
-        if form.get("grant_type") != "client_credentials":
-            return _failure(400, "unsupported_grant_type")
-        if not form.get("resource"):
-            return _failure(400, "invalid_target")
-        scopes = set(form.get("scope", "").split()) or client.scopes
-        if not client.scopes.issuperset(scopes):
-            return _failure(400, "invalid_scope")
-        token = self.token(subject=client_id, client_id=client_id, scopes=scopes, audience=form["resource"])
-        answer = {"access_token": token, "token_type": "Bearer", "expires_in": 3600, "scope": " ".join(sorted(scopes))}
-        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+        return await answer_token_request(self, request)
 
-
-def _refusal_of_strangers(request: Request) -> Response | None:
-    if request.client is not None and is_loopback_host(request.client.host):
-        return None
-    return PlainTextResponse("This issuer is for this machine only.\n", status_code=403)
-
-
-def _client_credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return form.get("client_id", ""), form.get("client_secret", "")
-    try:
-        name, _, secret = b64decode(encoded, validate=True).decode().partition(":")
-    except ValueError:
-        return "", ""
-    return unquote_plus(name), unquote_plus(secret)
-
-
-def _failure(status: int, error: str) -> Response:
-    return JSONResponse({"error": error}, status_code=status, headers={"Cache-Control": "no-store"})
+    async def _register(self, request: Request) -> Response:
+        self.requests["/register"] += 1
+        return await answer_registration(self.known_clients, request)

@@ -1,0 +1,114 @@
+"""An authorization request, read and judged before any page is shown (RFC 6749 section 4.1.1, RFC 7636, RFC 8707, RFC 9207)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from mcp_oauth2_deps.testing.clients import Client
+from mcp_oauth2_deps.testing.parameters import MAX_QUERY_BYTES, RefusedError, once_each, read_parameters
+from mcp_oauth2_deps.testing.targets import Authority, choose_resource, choose_scopes
+
+_S256 = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+class NobodyToTellError(Exception):
+    """The client or its redirect URI is not known: the person is told, and sent nowhere (RFC 6749 section 4.1.2.1)."""
+
+
+@dataclass(frozen=True)
+class ReturnAddress:
+    """Where the answer goes, once client and redirect URI are known to belong together."""
+
+    client_id: str
+    client: Client
+    uri: str
+    state: str | None
+    issuer: str
+
+    def redirect(self, **answer: str) -> Response:
+        """The redirect to the client; always with `iss` (RFC 9207 section 2)."""
+        state = {} if self.state is None else {"state": self.state}
+        query = urlencode(answer | state | {"iss": self.issuer})
+        location = f"{self.uri}{'&' if '?' in self.uri else '?'}{query}"
+        headers = {"Location": location, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+        return Response(status_code=303, headers=headers)
+
+    def refuse(self, refused: RefusedError) -> Response:
+        """The redirect that tells the client what is wrong."""
+        return self.redirect(error=refused.error, error_description=refused.description)
+
+
+@dataclass(frozen=True)
+class AuthorizationRequest:
+    """What a client asks a person for."""
+
+    return_address: ReturnAddress
+    named_redirect_uri: str | None
+    challenge: str
+    resource: str
+    scopes: frozenset[str]
+    prompts: frozenset[str]
+
+
+def read_return_address(authority: Authority, query: bytes) -> tuple[Mapping[str, list[str]], ReturnAddress]:
+    """The parameters, and where to answer; from here on, errors are the client's to hear.
+
+    Raises:
+        NobodyToTellError: there is no client to be trusted with an answer.
+    """
+    if len(query) > MAX_QUERY_BYTES:
+        raise NobodyToTellError("The request is too long.")
+    try:
+        parameters = read_parameters(query)
+        names = once_each({name: parameters[name] for name in ("client_id", "redirect_uri") if name in parameters})
+    except RefusedError as refused:
+        raise NobodyToTellError(f"The request cannot be read: {refused.description}.") from None
+    client_id = names.get("client_id", "")
+    client = authority.known_clients.find(client_id)
+    if client is None:
+        raise NobodyToTellError(
+            "The program that sent you here is not registered. This issuer forgets programs when it restarts: "
+            "let the program register again, or clear what it has stored."
+        )
+    only = client.redirect_uris[0] if len(client.redirect_uris) == 1 else ""
+    uri = names.get("redirect_uri", only)
+    if not client.may_redirect_to(uri):
+        raise NobodyToTellError(
+            "The program that sent you here wants the answer at an address (redirect_uri) that it has not registered."
+        )
+    states = parameters.get("state", [])
+    return parameters, ReturnAddress(client_id, client, uri, states[0] if len(states) == 1 else None, authority.url)
+
+
+def read_request(authority: Authority, parameters: Mapping[str, list[str]], address: ReturnAddress) -> AuthorizationRequest:
+    """The request as a person is asked to grant it.
+
+    Raises:
+        RefusedError: the client is to hear what is wrong.
+    """
+    single = once_each(parameters, several=("resource",))
+    if "response_type" not in single:
+        raise RefusedError("invalid_request", "the parameter response_type is missing")
+    if single["response_type"] != "code":
+        raise RefusedError("unsupported_response_type", "the response type is not code")
+    if single.get("response_mode", "query") != "query":
+        raise RefusedError("invalid_request", "the response mode is not query")
+    # Without a method it is `plain` (RFC 7636 section 4.3), which anybody who saw the request could answer.
+    if "code_challenge" not in single or single.get("code_challenge_method") != "S256":
+        raise RefusedError("invalid_request", "PKCE is needed: code_challenge, and code_challenge_method=S256")
+    if not _S256.fullmatch(single["code_challenge"]):
+        raise RefusedError("invalid_request", "the code_challenge is no SHA-256 value in base64url")
+    resources = parameters.get("resource", [])
+    if len(resources) > 1:
+        raise RefusedError("invalid_target", "one resource at a time")
+    return AuthorizationRequest(
+        return_address=address,
+        named_redirect_uri=single.get("redirect_uri"),
+        challenge=single["code_challenge"],
+        resource=choose_resource(authority, next(iter(resources), None)),
+        scopes=choose_scopes(authority, single.get("scope")),
+        prompts=frozenset(single.get("prompt", "").split()),
+    )

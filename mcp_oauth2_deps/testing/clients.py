@@ -1,0 +1,133 @@
+"""The clients that the issuer knows, where they may be redirected to, and how they prove who they are.
+
+The endpoint by which new ones register does not belong here.
+"""
+
+import hmac
+import re
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote_plus, urlsplit
+from uuid import uuid4
+
+from cachetools import TTLCache
+
+from mcp_oauth2_deps.protocol.urls import is_loopback_host, url_problem
+from mcp_oauth2_deps.testing.parameters import RefusedError
+
+_MAX_CLIENTS = 1000
+_REMEMBERED_SECONDS = 7 * 24 * 3600
+_MAX_URI_CHARACTERS = 2000
+_PRIVATE_USE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/[\x21-\x7e]*")
+_UNFIT = re.compile(r"[\\\"<>^`{|}#]")
+# A browser runs, shows or sends what follows these instead of waking an app.
+_REFUSED_SCHEMES = re.compile(
+    r"(?i:about|blob|chrome|data|file|filesystem|ftp|intent|jar|javascript|mailto|resource|tel|vbscript|view-source|wss?)"
+)
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client that may fetch tokens for itself, or for the people it brings, or both.
+
+    Attributes:
+        secret: nothing for a public client.
+        scopes: the ceiling of tokens it fetches for itself; a person may grant it any other.
+        redirect_uris: where people may be sent back to; none makes a client that brings nobody.
+        name: shown to people; the client identifier by default.
+        native: whether the port of a loopback redirect URI may vary (RFC 8252 section 7.3).
+        refreshable: whether it is given refresh tokens.
+    """
+
+    secret: str | None = field(default=None, repr=False)
+    scopes: frozenset[str] = frozenset()
+    redirect_uris: tuple[str, ...] = ()
+    name: str = ""
+    native: bool = False
+    refreshable: bool = True
+
+    def __post_init__(self) -> None:
+        if self.secret == "":
+            raise ValueError("an empty secret proves nothing; leave it out for a public client")
+        for uri in self.redirect_uris:
+            problem = redirect_uri_problem(uri)
+            if problem is not None:
+                raise ValueError(f"the redirect URI {uri!r} {problem}")
+
+    def may_redirect_to(self, uri: str) -> bool:
+        """Whether the URI is registered, byte for byte but for the port of a native client's loopback listener."""
+        if uri in self.redirect_uris:
+            return True
+        if not self.native or redirect_uri_problem(uri) is not None:
+            return False
+        wanted = _without_loopback_port(uri)
+        return wanted is not None and any(_without_loopback_port(known) == wanted for known in self.redirect_uris)
+
+
+def redirect_uri_problem(uri: str) -> str | None:
+    """What makes this redirect URI unfit, as the end of a sentence; nothing when it is fit (RFC 8252 section 7)."""
+    if len(uri) > _MAX_URI_CHARACTERS:
+        return "is too long"
+    if uri.lower().startswith(("http:", "https:")):
+        return url_problem(uri, allow_insecure_http=True)
+    private_use = _PRIVATE_USE.fullmatch(uri)
+    if private_use is None or _UNFIT.search(uri):
+        return "is neither https, nor http on a loopback host, nor of a private-use scheme; none may have a fragment"
+    if _REFUSED_SCHEMES.fullmatch(private_use[1]):
+        return "has a scheme that is not a client's own"
+    return None
+
+
+def _without_loopback_port(uri: str) -> str | None:
+    parts = urlsplit(uri)
+    if parts.scheme != "http" or not is_loopback_host(parts.hostname or ""):
+        return None
+    return parts._replace(netloc=f"[{parts.hostname}]").geturl()
+
+
+class ClientStore:
+    """The clients given at the start, and a bounded number of those that registered since."""
+
+    def __init__(self, known: Mapping[str, Client], clock: Callable[[], float]) -> None:
+        self._known = known
+        self._registered: TTLCache[str, Client] = TTLCache(_MAX_CLIENTS, _REMEMBERED_SECONDS, clock)
+
+    def find(self, client_id: str) -> Client | None:
+        """The client of this identifier."""
+        return self._known.get(client_id) or self._registered.get(client_id)
+
+    def add(self, client: Client) -> str:
+        """Remembers a client that registers; returns its identifier."""
+        client_id = uuid4().hex
+        self._registered[client_id] = client
+        return client_id
+
+    def authenticate(self, authorization: str, form: Mapping[str, str]) -> tuple[str, Client]:
+        """Who calls the token endpoint, by secret in the header or in the form, or public (RFC 6749 section 2.3).
+
+        Raises:
+            RefusedError: nobody the issuer knows, or two ways at once.
+        """
+        client_id, secret = _client_credentials(authorization, form)
+        client = self.find(client_id)
+        # A public client has the empty secret; one more comparison keeps unknown clients from being told apart by time.
+        expected = (client.secret or "") if client is not None else ""
+        if not hmac.compare_digest(expected.encode(), secret.encode()) or client is None:
+            raise RefusedError("invalid_client", "unknown client (all are forgotten at a restart), or wrong secret", 401)
+        return client_id, client
+
+
+def _client_credentials(authorization: str, form: Mapping[str, str]) -> tuple[str, str]:
+    in_form = form.get("client_id", ""), form.get("client_secret", "")
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return in_form
+    try:
+        name, _, secret = b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    credentials = unquote_plus(name), unquote_plus(secret)
+    if in_form[1] or in_form[0] not in ("", credentials[0]):
+        raise RefusedError("invalid_request", "the client gives its credentials in two ways")
+    return credentials

@@ -1,0 +1,82 @@
+"""Bounded reading of what a request brings: form and query parameters, and the errors of RFC 6749.
+
+What the parameters mean does not belong here.
+"""
+
+from collections.abc import Collection, Mapping
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_QUERY_BYTES = 16 * 1024
+_MAX_PARAMETERS = 100
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class RefusedError(Exception):
+    """A request is refused, with the error code of its RFC.
+
+    Attributes:
+        error: the code, such as `invalid_grant`.
+        description: one sentence for the developer; holds nothing that was sent.
+        status: the HTTP status.
+    """
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        super().__init__(f"{error}: {description}")
+        self.error = error
+        self.description = description
+        self.status = status
+
+    def answer(self, headers: Mapping[str, str] | None = None) -> Response:
+        """The answer of an endpoint that programs call (RFC 6749 section 5.2)."""
+        content = {"error": self.error, "error_description": self.description}
+        return JSONResponse(content, status_code=self.status, headers=_NO_STORE | dict(headers or {}))
+
+
+def not_stored(content: Mapping[str, object], status: int = 200) -> Response:
+    """A JSON answer that no cache keeps (RFC 6749 section 5.1)."""
+    return JSONResponse(content, status_code=status, headers=_NO_STORE)
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, of at most 64 KiB.
+
+    Raises:
+        RefusedError: it is longer.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise RefusedError("invalid_request", "the body is too long", 413)
+    return bytes(body)
+
+
+def read_parameters(raw: bytes) -> dict[str, list[str]]:
+    """The parameters of a form or a query; one without a value counts as omitted (RFC 6749 section 3.1).
+
+    Raises:
+        RefusedError: they cannot be read, or are too many.
+    """
+    try:
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS)
+    except ValueError:
+        raise RefusedError("invalid_request", "the parameters cannot be read as UTF-8, or are too many") from None
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return {name: values for name, values in found.items() if any(values)}
+
+
+def once_each(parameters: Mapping[str, list[str]], *, several: Collection[str] = ()) -> dict[str, str]:
+    """The single value of each parameter but those in `several` (RFC 6749 section 3.1).
+
+    Raises:
+        RefusedError: another one is there twice.
+    """
+    if any(len(values) > 1 for name, values in parameters.items() if name not in several):
+        raise RefusedError("invalid_request", "a parameter is there more than once")
+    return {name: values[0] for name, values in parameters.items() if name not in several}

@@ -1,0 +1,81 @@
+"""What an issuer tells its endpoints, and which resources and scopes may be asked of it.
+
+The endpoints themselves do not belong here.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from mcp_oauth2_deps.testing.clients import ClientStore
+from mcp_oauth2_deps.testing.grants import GrantStore
+from mcp_oauth2_deps.testing.parameters import RefusedError
+
+_MAX_SCOPES = 100
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+")
+# Clients add these to whatever else they ask for. Here they mean nothing: there are no ID tokens, and everybody may refresh.
+_WITHOUT_MEANING = frozenset({"openid", "offline_access"})
+
+
+class Authority(Protocol):
+    """What the endpoints know of their issuer."""
+
+    url: str
+    audience: str | None
+    resources: Collection[str]
+    scopes: Mapping[str, str]
+    users: Mapping[str, str]
+    hint: str
+    lifetime: int
+    clock: Callable[[], float]
+    known_clients: ClientStore
+    grants: GrantStore
+
+    def token(self, *, subject: str, client_id: str, scopes: Iterable[str], audience: str, expires_in: float) -> str:
+        """A signed access token."""
+        ...
+
+
+def choose_resource(authority: Authority, asked: str | None) -> str:
+    """The resource that a token is for, as the issuer was told it (RFC 8707 section 2).
+
+    Raises:
+        RefusedError: it is missing and there is no default, is no absolute URI, or is none of the issuer's.
+    """
+    asked = asked or authority.audience
+    if asked is None:
+        raise RefusedError("invalid_target", "the parameter resource is missing")
+    if not _ABSOLUTE_URI.fullmatch(asked) or "#" in asked:
+        raise RefusedError("invalid_target", "the resource is not an absolute URI without a fragment")
+    known = {_with_path(resource): resource for resource in (*authority.resources, authority.audience) if resource}
+    resource = known.get(_with_path(asked), None if authority.resources else asked)
+    if resource is None:
+        raise RefusedError("invalid_target", "this issuer has no tokens for that resource")
+    return resource
+
+
+def _with_path(resource: str) -> str:
+    """Clients add the slash of an empty path: both forms name one resource (RFC 3986 section 6.2.3)."""
+    try:
+        parts = urlsplit(resource)
+    except ValueError:
+        return resource
+    return resource + "/" if parts.netloc and resource.endswith(parts.netloc) else resource
+
+
+def choose_scopes(authority: Authority, asked: str | None) -> frozenset[str]:
+    """The scopes that a person is asked for; all of the issuer's where none are named (RFC 6749 section 3.3).
+
+    Raises:
+        RefusedError: a scope is malformed, or the issuer has none of that name.
+    """
+    if asked is None:
+        return frozenset(authority.scopes)
+    scopes = frozenset(asked.split(" ")) - {""}
+    if len(scopes) > _MAX_SCOPES or not all(map(_SCOPE.fullmatch, scopes)):
+        raise RefusedError("invalid_scope", "the scope is malformed")
+    if authority.scopes and not scopes - _WITHOUT_MEANING <= authority.scopes.keys():
+        raise RefusedError("invalid_scope", "the issuer does not know one of the scopes")
+    return scopes - _WITHOUT_MEANING

@@ -1,0 +1,212 @@
+"""Registration, metadata, and what browsers of other origins may call."""
+
+import json
+
+import pytest
+
+CALLBACK = "http://127.0.0.1:3000/callback"
+
+
+def test_a_public_client_registers_and_is_redirected(browser):
+    metadata = {
+        "client_name": "Inspector",
+        "redirect_uris": [CALLBACK],
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
+        "scope": "files:read",
+        "logo_uri": "https://a.example/logo",
+        "client_uri": None,
+    }
+    answer = browser.post("/register", json=metadata)
+    assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
+    client = answer.json()
+    assert client["client_id_issued_at"] > 0
+    assert {name: value for name, value in client.items() if not name.startswith("client_id")} == {
+        "client_name": "Inspector",
+        "redirect_uris": [CALLBACK],
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "scope": "files:read",
+    }
+    tokens = browser.redeem(browser.code(client_id=client["client_id"]), client_id=client["client_id"])
+    assert tokens.json()["scope"] == "files:read files:write"
+    assert "refresh_token" in tokens.json()
+
+
+def test_a_confidential_client_gets_a_secret_and_refresh_tokens_only_when_asked_for(browser):
+    client = browser.post("/register", json={"redirect_uris": [CALLBACK]}).json()
+    assert (client["token_endpoint_auth_method"], client["client_secret_expires_at"]) == ("client_secret_basic", 0)
+    code = browser.code(client_id=client["client_id"])
+    assert browser.redeem(code, client_id=client["client_id"]).status_code == 401
+    tokens = browser.redeem(code, client_id=client["client_id"], client_secret=client["client_secret"])
+    assert tokens.status_code == 200
+    assert "refresh_token" not in tokens.json()
+
+
+@pytest.mark.parametrize(("application_type", "status"), [("web", 400), ("native", 200), (None, 200)])
+def test_the_port_of_a_web_client_is_fixed(browser, application_type, status):
+    metadata = {"redirect_uris": [CALLBACK], "application_type": application_type}
+    client_id = browser.post("/register", json=metadata).json()["client_id"]
+    assert browser.authorize(client_id=client_id, redirect_uri="http://127.0.0.1:4000/callback").status_code == status
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://a.example/cb",
+        "http://localhost:1/cb",
+        "http://[::1]:1/cb",
+        "cursor://anysphere/cb",
+        "com.example.app:/cb",
+        "vscode://vscode.microsoft-authentication",
+    ],
+)
+def test_fit_redirect_uris_are_registered(browser, uri):
+    assert browser.post("/register", json={"redirect_uris": [uri]}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://a.example/cb",
+        "http://127.0.0.1.evil.example/cb",
+        "https://a.example/cb#fragment",
+        "https://u:p@a.example/cb",
+        "https://a.example/ü",
+        "https://a.example/\n",
+        "https://",
+        "http://[",
+        "javascript:alert(1)",
+        "JavaScript:/alert(1)",
+        "javascript://a.example/%0aalert(1)",
+        "data:text/html,x",
+        "data:/text/html,x",
+        "vbscript:/x",
+        "file:///etc/passwd",
+        "blob:/x",
+        "view-source:/x",
+        "cursor:cb",
+        "cursor://app/#x",
+        'cursor://app/"x',
+        "/cb",
+        "",
+        "x" * 2001,
+        "https://a.example/" + "x" * 2001,
+    ],
+)
+def test_unfit_redirect_uris_are_refused(browser, uri):
+    answer = browser.post("/register", json={"redirect_uris": [CALLBACK, uri]})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_redirect_uri")
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"redirect_uris": None}, "invalid_redirect_uri"),
+        ({"redirect_uris": []}, "invalid_redirect_uri"),
+        ({"redirect_uris": CALLBACK}, "invalid_redirect_uri"),
+        ({"redirect_uris": [CALLBACK, 1]}, "invalid_redirect_uri"),
+        ({"redirect_uris": [CALLBACK] * 21}, "invalid_redirect_uri"),
+        ({"client_name": 1}, "invalid_client_metadata"),
+        ({"client_name": "x" * 201}, "invalid_client_metadata"),
+        ({"client_name": "a\u202eb"}, "invalid_client_metadata"),
+        ({"client_name": "\ud800"}, "invalid_client_metadata"),
+        ({"client_name": "a\x00"}, "invalid_client_metadata"),
+        ({"scope": "\ud800"}, "invalid_client_metadata"),
+        ({"scope": ["a"]}, "invalid_client_metadata"),
+        ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
+        ({"token_endpoint_auth_method": ["none"]}, "invalid_client_metadata"),
+        ({"grant_types": ["client_credentials"]}, "invalid_client_metadata"),
+        ({"grant_types": "authorization_code"}, "invalid_client_metadata"),
+        ({"grant_types": [["authorization_code"]]}, "invalid_client_metadata"),
+        ({"response_types": ["token"]}, "invalid_client_metadata"),
+        ({"response_types": 7}, "invalid_client_metadata"),
+    ],
+)
+def test_one_wrong_member_is_refused(browser, change, error):
+    answer = browser.post("/register", content=json.dumps({"redirect_uris": [CALLBACK]} | change))
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"[]", 400),
+        (b"null", 400),
+        (b"{", 400),
+        (b"\xff\xfe", 400),
+        (b"[" * 16000, 400),
+        (b"9" * 16000, 400),
+        (b'"\\ud800"', 400),
+        (b" " * 20000, 413),
+        (b" " * 70000, 413),
+    ],
+)
+def test_odd_bodies_are_refused(browser, body, status):
+    assert browser.post("/register", content=body).status_code == status
+
+
+def test_the_oldest_registrations_are_forgotten(browser):
+    first = browser.post("/register", json={"redirect_uris": [CALLBACK]}).json()["client_id"]
+    assert browser.authorize(client_id=first).status_code == 200
+    for _ in range(1000):
+        browser.post("/register", json={"redirect_uris": [CALLBACK]})
+    assert "not registered" in browser.authorize(client_id=first).text
+    assert browser.authorize().status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"])
+def test_the_metadata_names_what_clients_look_for(make_browser, path):
+    browser = make_browser(scopes={"b": "", "a": ""})
+    metadata = browser.get(path).json()
+    base = browser.issuer.url
+    assert metadata == {
+        "issuer": base,
+        "jwks_uri": f"{base}/jwks",
+        "authorization_endpoint": f"{base}/authorize",
+        "token_endpoint": f"{base}/token",
+        "registration_endpoint": f"{base}/register",
+        "scopes_supported": ["a", "b"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "token_endpoint_auth_methods_supported": ["none", "client_secret_post", "client_secret_basic"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/token", "POST"),
+        ("/register", "POST"),
+        ("/jwks", "GET"),
+        ("/.well-known/oauth-authorization-server", "GET"),
+        ("/.well-known/openid-configuration", "GET"),
+    ],
+)
+def test_clients_in_a_browser_may_call_it_with_any_header(browser, path, method):
+    headers = {
+        "origin": "http://localhost:6274",
+        "access-control-request-method": method,
+        "access-control-request-headers": "authorization, content-type, mcp-protocol-version, x-requested-with",
+    }
+    preflight = browser.options(path, headers=headers)
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert method in preflight.headers["access-control-allow-methods"]
+    assert preflight.headers["access-control-allow-headers"] == headers["access-control-request-headers"]
+    answer = browser.request(method, path, headers={"origin": "http://localhost:6274"})
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize("path", ["/authorize", "/authorize/login", "/authorize/consent"])
+def test_pages_for_people_are_closed_to_other_origins(browser, path):
+    headers = {"origin": "http://localhost:6274", "access-control-request-method": "POST"}
+    assert "access-control-allow-origin" not in browser.options(path, headers=headers).headers
+    assert "access-control-allow-origin" not in browser.get(path, headers=headers).headers
