@@ -32,7 +32,7 @@ def test_the_three_lines_say_401_403_and_200_and_ctrl_c_ends_it_cleanly():
         rest, errors = process.communicate(timeout=20)
     assert [answer.split()[1] for answer in answers] == ["401", "403", "200"]
     assert "www-authenticate: Bearer resource_metadata=" in answers[0]
-    assert 'scope="tools:call tools:read"' in answers[1]
+    assert 'scope="files:read mcp:use"' in answers[1]
     assert json.loads(answers[2].splitlines()[-1])["subject"] == "demo"
     assert process.returncode == 0
     assert rest.strip() == "Stopped."

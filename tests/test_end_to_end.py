@@ -68,7 +68,9 @@ def test_fastmcp_server(oauth2_issuer):
     with TestClient(load("fastmcp_server").app, base_url="http://127.0.0.1:8000") as client:
         reader = oauth2_issuer.bearer(subject="alice", scopes=["mcp:use", "files:read"])
         assert "alice" in call_tool(client, reader, "whoami").text
-        listed = client.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers={**ACCEPT, **reader}).json()
+        listed = client.post(
+            "/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers={**ACCEPT, **reader}
+        ).json()
         assert [tool["name"] for tool in listed["result"]["tools"]] == ["whoami"]
         assert call_tool(client, reader, "delete_file", name="x").status_code == 403
         deleter = oauth2_issuer.bearer(scopes=["mcp:use", "files:write", "team:b"])

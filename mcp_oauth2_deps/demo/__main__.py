@@ -9,16 +9,21 @@ import urllib.request
 from contextlib import ExitStack, suppress
 from socket import socket
 
-import uvicorn
-
 from mcp_oauth2_deps import OAuth2Settings
-from mcp_oauth2_deps.demo.app import create_app
 from mcp_oauth2_deps.protocol.metadata import metadata_url
 from mcp_oauth2_deps.testing import Client, DevelopmentIssuer
 from mcp_oauth2_deps.testing.server import bind_loopback
 
+try:
+    import uvicorn
+
+    from mcp_oauth2_deps.demo.app import SCOPES, create_app
+except ImportError as error:
+    sys.exit(f"The demo needs {error.name}; install mcp-oauth2-deps[mcp,testing].")
+
 _CLIENT, _SECRET = "demo", "demo-secret"
-_SCOPES = {"tools:call": "Call tools", "tools:read": "List tools"}
+# Where MCP Inspector runs in a browser.
+_INSPECTOR = ("http://localhost:6274", "http://127.0.0.1:6274")
 
 
 class _AnnouncedServer(uvicorn.Server):
@@ -42,26 +47,32 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("mcp_oauth2_deps").setLevel(logging.INFO)
-    issuer = DevelopmentIssuer(algorithm="ES256", clients={_CLIENT: Client(_SECRET, frozenset(_SCOPES))})
     # Ctrl-C may come twice: from the terminal and from the process that started this one.
     with suppress(KeyboardInterrupt), ExitStack() as stack:
         try:
             option, port = "--port", options.port
             listener = stack.enter_context(bind_loopback(port))
+            base = f"http://127.0.0.1:{listener.getsockname()[1]}"
             option, port = "--issuer-port", options.issuer_port
-            stack.enter_context(issuer.serve(port))
+            issuer = stack.enter_context(_make_issuer(f"{base}/mcp").serve(port))
         except (OSError, OverflowError) as error:
             taken = getattr(error, "strerror", None) or "no such port"
             print(f"Port {port} on 127.0.0.1 cannot be used ({taken}); choose another with {option}.", file=sys.stderr)  # noqa: T201
             return 1
-        _serve(issuer, listener)
+        _serve(issuer, listener, base)
     print("\nStopped.", flush=True)  # noqa: T201  # a demo speaks on the terminal
     return 0
 
 
-def _serve(issuer: DevelopmentIssuer, listener: socket) -> None:
-    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    settings = OAuth2Settings(issuer=issuer.url, resource=f"{base}/mcp", scopes=_SCOPES, allow_insecure_http=True)
+def _make_issuer(resource: str) -> DevelopmentIssuer:
+    clients = {_CLIENT: Client(_SECRET, frozenset(SCOPES))}
+    return DevelopmentIssuer(algorithm="ES256", audience=resource, resources=[resource], scopes=SCOPES, clients=clients)
+
+
+def _serve(issuer: DevelopmentIssuer, listener: socket, base: str) -> None:
+    settings = OAuth2Settings(
+        issuer=issuer.url, resource=f"{base}/mcp", scopes=SCOPES, cors_origins=_INSPECTOR, allow_insecure_http=True
+    )
     config = uvicorn.Config(create_app(settings), log_level="warning")
     # uvicorn stops gracefully and then passes the signal on.
     with suppress(KeyboardInterrupt):
@@ -69,19 +80,26 @@ def _serve(issuer: DevelopmentIssuer, listener: socket) -> None:
 
 
 def _announcement(issuer: DevelopmentIssuer, settings: OAuth2Settings, base: str) -> str:
-    narrow, right = (_fetch_token(issuer, settings.resource, scope) for scope in ("tools:read", "tools:call tools:read"))
-    call = f"curl -i {base}/whoami"
+    narrow, right = (_fetch_token(issuer, settings.resource, scope) for scope in ("mcp:use", "mcp:use files:read"))
+    call = f"curl -i {base}/files"
     return f"""
 For development only, reachable from this machine only; the keys are new at each start. Ctrl-C stops both servers.
 
-  guarded app  {base}  (docs: {base}/docs)
+  MCP server   {settings.resource}  (tools: whoami, read_file, write_file, delete_file)
+  REST         {base}/files  (docs: {base}/docs)
   metadata     {metadata_url(settings.resource)}
-  issuer       {issuer.url}  (token endpoint: {issuer.url}/token, client {_CLIENT}, secret {_SECRET}; tokens last an hour)
+  issuer       {issuer.url}  (log in as alice with the password alice, or bob with bob;
+               token endpoint {issuer.url}/token, client {_CLIENT}, secret {_SECRET}; tokens last an hour)
+
+Connect an MCP client; each logs in by itself and steps up when a tool needs more
+  MCP Inspector  npx @modelcontextprotocol/inspector   then: Streamable HTTP, {settings.resource}, via direct connection
+  mcp-remote     npx mcp-remote {settings.resource}
+  Python SDK     uv run python -m mcp_oauth2_deps.demo.client {settings.resource}
 
 Without a token: 401, and the challenge that tells a client where to log in
 {call}
 
-With a token that lacks the scope tools:call: 403
+With a token that lacks the scope files:read: 403
 {call} -H "Authorization: Bearer {narrow}"
 
 With the right token: 200, and who is calling
