@@ -1,9 +1,11 @@
 import json
+import os
 import shlex
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,15 +18,25 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def test_the_three_lines_say_401_403_and_200_and_ctrl_c_ends_it_cleanly():
+@contextmanager
+def demo():
+    """The running demo, and the lines to paste that it printed."""
     ports = [str(free_port()), str(free_port())]
     command = [*DEMO, "--port", ports[0], "--issuer-port", ports[1]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        lines = []
-        for line in process.stdout:
-            lines += [line] if line.startswith("curl") else []
-            if len(lines) == 3:
-                break
+        try:
+            lines = []
+            for line in process.stdout:
+                lines += [line] if line.startswith("curl") else []
+                if len(lines) == 3:
+                    break
+            yield process, lines, f"http://127.0.0.1:{ports[0]}/mcp"
+        finally:
+            process.kill()
+
+
+def test_the_three_lines_say_401_403_and_200_and_ctrl_c_ends_it_cleanly():
+    with demo() as (process, lines, _):
         answers = [
             subprocess.run([*shlex.split(line), "-s"], capture_output=True, text=True, check=True).stdout for line in lines
         ]
@@ -37,6 +49,21 @@ def test_the_three_lines_say_401_403_and_200_and_ctrl_c_ends_it_cleanly():
     assert process.returncode == 0
     assert rest.strip() == "Stopped."
     assert "Traceback" not in errors
+
+
+def test_its_client_logs_in_with_a_browser_steps_up_twice_and_calls_three_tools(tmp_path):
+    browser = tmp_path / "browser"
+    program = "import sys; from mcp_oauth2_deps.testing.headless import login_headless; login_headless(sys.argv[1], deliver=True)"
+    browser.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, "-c", program])} "$1" &\n')
+    browser.chmod(0o755)
+    with demo() as (_, _, mcp_url):
+        command = [sys.executable, "-m", "mcp_oauth2_deps.demo.client", mcp_url]
+        environment = {**os.environ, "BROWSER": str(browser)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("whoami", "read_file", "write_file"))]
+    assert lines == ["whoami: alice", "read_file: read a.txt", "write_file: wrote 5 to b.txt"]
+    assert done.stdout.count("/authorize?") == 3
 
 
 @pytest.mark.parametrize("option", ["--port", "--issuer-port"])

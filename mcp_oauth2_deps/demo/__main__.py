@@ -73,7 +73,8 @@ def _serve(issuer: DevelopmentIssuer, listener: socket, base: str) -> None:
     settings = OAuth2Settings(
         issuer=issuer.url, resource=f"{base}/mcp", scopes=SCOPES, cors_origins=_INSPECTOR, allow_insecure_http=True
     )
-    config = uvicorn.Config(create_app(settings), log_level="warning")
+    # A client that keeps a stream open must not keep the demo from ending.
+    config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=2)
     # uvicorn stops gracefully and then passes the signal on.
     with suppress(KeyboardInterrupt):
         _AnnouncedServer(config, _announcement(issuer, settings, base)).run(sockets=[listener])
