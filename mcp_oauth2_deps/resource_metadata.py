@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from mcp_oauth2_deps.openapi import Documentation
 from mcp_oauth2_deps.protocol.metadata import WELL_KNOWN_PATH, metadata_path, protected_resource_metadata
 from mcp_oauth2_deps.routes import path_of
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -44,6 +45,7 @@ def metadata_router(scheme: "OAuth2BearerScheme") -> APIRouter:
             # With settings from the environment this place was not known when the routes were built.
             if scheme.settings.metadata_url and not any(getattr(route, "path", None) == path for route in app.routes):
                 app.router.add_route(path, serve, methods=_METHODS, include_in_schema=False)
+            Documentation.install(app, scheme)
             await scheme.start()
             yield
         finally:

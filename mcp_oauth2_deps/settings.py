@@ -101,6 +101,8 @@ class OAuth2Settings(BaseSettings):
     """The authorization endpoint for Swagger UI. Default: discovered."""
     token_url: str | None = None
     """The token endpoint for Swagger UI. Default: discovered."""
+    swagger_client_id: str | None = None
+    """The public client as which Swagger UI logs in."""
     metadata_url: str | None = None
     """Public URL of the RFC 9728 document. Default: derived from the resource."""
     cors_origins: _Identifiers = ()
