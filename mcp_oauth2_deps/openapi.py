@@ -66,6 +66,7 @@ def swagger_ui_init_oauth(scheme: "OAuth2BearerScheme", client_id: str | None, m
     client_id = client_id or settings.swagger_client_id
     if client_id is None:
         raise ValueError("Swagger UI needs a client id: give client_id=..., or set MCP_OAUTH2_SWAGGER_CLIENT_ID")
+    scheme.announce_scopes(settings.scopes)
     return {
         "clientId": client_id,
         "usePkceWithAuthorizationCodeGrant": True,

@@ -68,10 +68,8 @@ def _paths(scheme: "OAuth2BearerScheme") -> list[str]:
 
 def _places(settings: OAuth2Settings) -> set[str]:
     """The paths of the document without a slash at the end; with one they answer too."""
-    places = {metadata_path(settings.resource).rstrip("/")}
-    if settings.metadata_url:
-        places.add(path_of(settings.metadata_url).rstrip("/"))
-    return places
+    urls = [metadata_path(settings.resource), *([settings.metadata_url] if settings.metadata_url else [])]
+    return {path_of(url).rstrip("/") for url in urls}
 
 
 def _document(request: Request, own: "OAuth2BearerScheme") -> dict[str, object] | None:

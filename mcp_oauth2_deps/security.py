@@ -113,15 +113,18 @@ class OAuth2BearerScheme(OAuth2):
     async def find_token(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> AccessToken | None:
         """As calling the scheme, but nothing sent gives nothing."""
         requirement = self._requirement(connection) + ScopeRequirement(tuple(security_scopes.scopes))
-        outcomes: dict[OAuth2BearerScheme, AccessToken] = connection.scope.setdefault(_SCOPE_KEY, {})
-        token = outcomes.get(self)
+        outcomes: dict[OAuth2BearerScheme, tuple[list[bytes], AccessToken]] = connection.scope.setdefault(_SCOPE_KEY, {})
+        fields = [value for name, value in connection.scope["headers"] if name == b"authorization"]
+        # An app that hands a request on with other headers may copy the scope, and this memory with it.
+        known = outcomes.get(self)
+        token = known[1] if known is not None and known[0] == fields else None
         try:
             if token is None:
-                fields = [value for name, value in connection.scope["headers"] if name == b"authorization"]
                 credentials = read_credentials(fields)
                 if credentials is None:
                     return None
-                token = outcomes[self] = await self.authenticator.authenticate(credentials)
+                token = await self.authenticator.authenticate(credentials)
+                outcomes[self] = fields, token
             verify_scopes(requirement, token.scopes, self.authenticator.policy.scope_hierarchy)
         except OAuth2Error as error:
             self.refuse(error, connection, requirement, token)
