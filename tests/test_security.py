@@ -339,7 +339,7 @@ def test_a_request_handed_on_with_other_credentials_is_judged_anew(auth, issuer)
         return token.subject
 
     @app.get("/outer", dependencies=[Security(auth.require_scopes("a"))])
-    async def outer(request: Request) -> list[int]:
+    async def outer(request: Request) -> list[int | str]:
         bob = issuer.bearer(subject="bob", scopes=["a"])["Authorization"].encode()
         own = request.headers["authorization"].encode()
         statuses = []
