@@ -154,7 +154,7 @@ def test_markup_in_names_scopes_and_state_is_text(make_browser, page):
 @pytest.mark.parametrize(
     ("redirect_uri", "source"),
     [
-        ("http://127.0.0.1:3000/callback", " form-action 'self' http://127.0.0.1:3000;"),
+        ("http://127.0.0.1:3000/callback", " form-action 'self' http://127.0.0.1:* http://localhost:*;"),
         ("http://[::1]:3000/callback", " form-action 'self' http:;"),
         ("cursor://anysphere/callback", " form-action 'self' cursor:;"),
         ("https://vscode.dev/redirect", ""),
