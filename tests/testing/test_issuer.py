@@ -85,3 +85,12 @@ def test_a_server_that_cannot_start_says_so():
 
     with pytest.raises(RuntimeError, match="did not start"), LoopbackServer(broken):
         pass
+
+
+@pytest.mark.parametrize("host", ["[", "a b", "\u00e9", ""])
+def test_an_odd_host_changes_nothing(client, host):
+    assert client.get("/jwks", headers={"host": host.encode()}).status_code == 200
+
+
+def test_scopes_are_published_where_there_are_some():
+    assert "scopes_supported" not in DevelopmentIssuer(algorithm="ES256").metadata()

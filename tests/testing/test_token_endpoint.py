@@ -85,7 +85,7 @@ def test_a_confidential_client_proves_itself(browser, by_header):
     assert (wrong.status_code, "www-authenticate" in wrong.headers) == (401, False)
     if by_header:
         wrong = browser.post("/token", data=form, auth=("confidential", "wrong"))
-        assert (wrong.status_code, wrong.headers["www-authenticate"]) == (401, "Basic")
+        assert (wrong.status_code, wrong.headers["www-authenticate"]) == (401, 'Basic realm="development issuer"')
         twice = browser.post("/token", data=form | {"client_secret": "secret"}, auth=("confidential", "secret"))
         assert twice.json()["error"] == "invalid_request"
         other = browser.post("/token", data=form | {"client_id": "other"}, auth=("confidential", "secret"))
