@@ -79,6 +79,8 @@ class DevelopmentIssuer:
         lifetime: int = 3600,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if isinstance(resources, str):
+            raise ValueError("resources is a collection of URIs, not one string")
         self.url = url
         self.audience = audience
         self.clients = dict(clients or {})
