@@ -83,7 +83,7 @@ class ScopeGuard:
         """The token, if it holds what is demanded here; also when a test put another in the scheme's place."""
         requirement = self.requirement + ScopeRequirement(tuple(security_scopes.scopes))
         try:
-            verify_scopes(requirement, token.scopes, self.scheme.authenticator.policy.scope_hierarchy)
+            verify_scopes(requirement, token.scopes, self.scheme.scope_hierarchy)
         except InsufficientScopeError as error:
             self.scheme.refuse(error, connection, requirement, token)
         return token

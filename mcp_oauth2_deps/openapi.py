@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidRequestError, IssuerUnavailableError, MissingCredentialsError
 from mcp_oauth2_deps.protocol.challenges import challenge_for
 from mcp_oauth2_deps.protocol.metadata import metadata_url
+from mcp_oauth2_deps.protocol.urls import url_problem
+from mcp_oauth2_deps.settings import OAuth2Settings
 
 if TYPE_CHECKING:
     from mcp_oauth2_deps.security import OAuth2BearerScheme
@@ -37,8 +39,8 @@ def scheme_models(scheme: "OAuth2BearerScheme") -> dict[str, OAuth2Model]:
         if len(settings.issuer) > 1:
             name = _UNFIT_FOR_A_NAME.sub("-", f"{name}-{urlsplit(issuer).netloc}{urlsplit(issuer).path}").rstrip("-")
         found = store.metadata
-        authorization_url = settings.authorization_url or (found.authorization_endpoint if found else None)
-        token_url = settings.token_url or (found.token_endpoint if found else None)
+        authorization_url = settings.authorization_url or _fit(found.authorization_endpoint if found else None, settings)
+        token_url = settings.token_url or _fit(found.token_endpoint if found else None, settings)
         flow = None
         if authorization_url and token_url:
             refresh_url = token_url if found is not None and found.refreshes else None
@@ -48,6 +50,13 @@ def scheme_models(scheme: "OAuth2BearerScheme") -> dict[str, OAuth2Model]:
             )
         models[name] = OAuth2Model(flows=OAuthFlows(authorizationCode=flow), description=_description(issuer, flow is not None))
     return models
+
+
+def _fit(url: str | None, settings: OAuth2Settings) -> str | None:
+    """The discovered endpoint, if a person may be sent there."""
+    if url is None or url_problem(url, allow_insecure_http=settings.allow_insecure_http) is not None:
+        return None
+    return url
 
 
 def _description(issuer: str, endpoints_known: bool) -> str:

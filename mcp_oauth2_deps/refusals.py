@@ -3,14 +3,11 @@
 Answers to the caller do not belong here.
 """
 
-import re
 from collections.abc import Mapping
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError, IssuerUnavailableError, OAuth2Error
 from mcp_oauth2_deps.models import AccessToken
-
-_UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
-_LONGEST_FACT = 160
+from mcp_oauth2_deps.protocol.encoding import printable
 
 
 def refusal_facts(error: OAuth2Error, token: AccessToken | None) -> str:
@@ -31,4 +28,4 @@ def refusal_facts(error: OAuth2Error, token: AccessToken | None) -> str:
 
 def facts_line(facts: Mapping[str, str | None]) -> str:
     """The facts in printable ASCII, on one line; those that are not known are left out."""
-    return " ".join(f"{name}={_UNPRINTABLE.sub('?', text[:_LONGEST_FACT])}" for name, text in facts.items() if text)
+    return " ".join(f"{name}={printable(text)}" for name, text in facts.items() if text)

@@ -6,10 +6,12 @@ What the document says does not belong here.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from mcp_oauth2_deps.openapi import Documentation
 from mcp_oauth2_deps.protocol.metadata import WELL_KNOWN_PATH, metadata_path, protected_resource_metadata
@@ -45,6 +47,7 @@ def metadata_router(scheme: "OAuth2BearerScheme") -> APIRouter:
             # With settings from the environment this place was not known when the routes were built.
             if scheme.settings.metadata_url and not any(getattr(route, "path", None) == path for route in app.routes):
                 app.router.add_route(path, serve, methods=_METHODS, include_in_schema=False)
+            _check_place(app, metadata_path(scheme.settings.resource))
             Documentation.install(app, scheme)
             await scheme.start()
             yield
@@ -57,6 +60,13 @@ def metadata_router(scheme: "OAuth2BearerScheme") -> APIRouter:
         # A plain route: dependencies of the app or of a router must not guard it.
         router.add_route(path, serve, methods=_METHODS, include_in_schema=False)
     return router
+
+
+def _check_place(app: FastAPI, path: str) -> None:
+    """A document that is not where clients look is none: they never get as far as a login."""
+    scope = {"type": "http", "method": "GET", "path": unquote(path), "root_path": "", "headers": [], "app": app}
+    if not any(route.matches(scope)[0] is Match.FULL for route in app.routes):
+        raise ValueError(f"the metadata is not served at {path}; include the router into the app itself, without a prefix")
 
 
 def _paths(scheme: "OAuth2BearerScheme") -> list[str]:

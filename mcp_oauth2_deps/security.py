@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from fastapi import APIRouter, HTTPException, WebSocketException
 from fastapi.openapi.models import OAuth2 as OAuth2Model
 from fastapi.security import OAuth2, SecurityScopes
+from pydantic import ValidationError
 from starlette.requests import HTTPConnection
 from starlette.status import WS_1008_POLICY_VIOLATION
 
@@ -153,6 +154,14 @@ class OAuth2BearerScheme(OAuth2):
         self.preselected_scopes[:] = sorted(self._known_scopes)
         if advertise:
             self.advertised_scopes = tuple(dict.fromkeys((*self.advertised_scopes, *scopes)))
+
+    @property
+    def scope_hierarchy(self) -> Mapping[str, frozenset[str]]:
+        """What scopes imply; nothing without settings, which a test that overrides the scheme need not have."""
+        try:
+            return self.authenticator.policy.scope_hierarchy
+        except ValidationError:
+            return {}
 
     @property
     def known_scopes(self) -> frozenset[str]:

@@ -175,6 +175,8 @@ class OAuth2Settings(BaseSettings):
                 transitive_hierarchy(value)
             except ValueError as error:
                 raise ValueError(f"has a cycle: {error}") from None
+            except RecursionError:
+                raise ValueError("has a chain that is too long") from None
         return value
 
     @field_validator("scope_claims")

@@ -211,3 +211,11 @@ def test_without_settings_the_document_still_answers():
     document = app.openapi()
     validate(document)
     assert document["paths"]["/"]["get"]["security"] == [{"OAuth2BearerScheme": ["a"]}]
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "http://auth.example.com/login", "data:text/html,x", "//a.example/login"])
+@pytest.mark.parametrize("endpoint", ["authorization_endpoint", "token_endpoint"])
+def test_nobody_is_sent_to_an_endpoint_that_is_no_https_url(make_scheme, issuer, monkeypatch, url, endpoint):
+    metadata = issuer.metadata() | {endpoint: url}
+    monkeypatch.setattr(issuer, "metadata", lambda: metadata)
+    assert document_of(make_app(make_scheme()))["components"]["securitySchemes"]["OAuth2BearerScheme"]["flows"] == {}

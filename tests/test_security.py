@@ -8,6 +8,7 @@ from starlette.testclient import WebSocketDenialResponse
 
 from mcp_oauth2_deps import AccessToken, protected_resource_router, require_scopes
 from mcp_oauth2_deps.errors import IssuerUnavailableError
+from mcp_oauth2_deps.security import default_scheme
 
 METADATA_URL = "https://api.example.com/.well-known/oauth-protected-resource/mcp"
 
@@ -370,3 +371,17 @@ def test_a_metadata_url_with_percent_encoding_answers(make_scheme, path):
             url = client.get("/").headers["www-authenticate"].partition('resource_metadata="')[2].partition('"')[0]
             assert path in url
             assert client.get(url.removeprefix("https://api.example.com")).status_code == 200
+
+
+def test_metadata_that_is_not_where_clients_look_stops_the_start(auth):
+    app = FastAPI()
+    app.include_router(auth.router(), prefix="/api")
+    with pytest.raises(ValueError, match="without a prefix"), TestClient(app):
+        pass
+
+
+def test_an_overridden_default_scheme_needs_no_environment():
+    app = FastAPI()
+    app.get("/", dependencies=[Security(require_scopes("a"))])(lambda: "in")
+    app.dependency_overrides[default_scheme] = lambda: AccessToken(scopes={"a"})
+    assert TestClient(app).get("/").status_code == 200

@@ -37,6 +37,7 @@ GOOD = {"issuer": "https://auth.example.com", "resource": "https://api.example.c
         ({"scopes": '{"a": "b"'}, "SCOPES", "not valid JSON"),
         ({"scopes": {"a b": ""}}, "SCOPES", "is no scope"),
         ({"scope_hierarchy": {"a": ["b"], "b": ["a"]}}, "SCOPE_HIERARCHY", "a -> b -> a"),
+        ({"scope_hierarchy": {str(n): [str(n + 1)] for n in range(3000)}}, "SCOPE_HIERARCHY", "too long"),
         ({"scope_hierarchy": {"a": ["b c"]}}, "SCOPE_HIERARCHY", "is no scope"),
         ({"scope_claims": ","}, "SCOPE_CLAIMS", "no claim"),
         (

@@ -110,7 +110,7 @@ class _SDKEngine:
         if found is not None:
             return (getattr(found, "fn", found),)
         templates: Iterable[Any] = self._held("templates").values() if kind == "resources" else ()
-        return [template.fn for template in templates if template.uri_template == name or template.matches(name) is not None]
+        return [template.fn for template in templates if template.uri_template == name or _may_match(template, name)]
 
     async def names(self, kind: str) -> Mapping[str, object] | None:
         # A low-level server keeps no list; its handlers make one for each caller.
@@ -121,6 +121,14 @@ class _SDKEngine:
     def _held(self, kind: str) -> Mapping[str, Any]:
         manager = getattr(self._server, _MANAGERS[kind], None)
         return {} if manager is None else getattr(manager, f"_{kind}")
+
+
+def _may_match(template: Any, uri: str) -> bool:
+    try:
+        return template.matches(uri) is not None
+    # A template that refuses to judge a URI, as the SDK's do with traversals, lends it its rule all the same.
+    except Exception:
+        return True
 
 
 class _FastMCPEngine:

@@ -1,4 +1,4 @@
-"""Strict base64url and strict JSON: every byte string has one reading or none.
+"""Strict base64url and strict JSON: every byte string has one reading or none. And text that a log may show.
 
 What a decoded value means does not belong here.
 """
@@ -6,6 +6,7 @@ What a decoded value means does not belong here.
 import binascii
 import json
 import math
+import re
 from typing import Any, Never
 
 from pydantic_core import from_json, to_json
@@ -17,6 +18,7 @@ SMALL = 64 * 1024
 # Larger documents are long because of their texts. Fifty thousand values cost tens of milliseconds, the four million that
 # fit into as many bytes cost seconds.
 _MAX_VALUES = 50_000
+_UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 # Where the last character carries unused bits these must be zero, else several spellings decode alike.
 _CANONICAL_LAST = {2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 
@@ -50,6 +52,11 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
     if to_json(value, inf_nan_mode="constants") != data:
         _refuse_ambiguity(data)
     return value
+
+
+def printable(text: str, longest: int = 160) -> str:
+    """The text as a log may show it: ASCII without spaces and control characters, and not all of a long one."""
+    return _UNPRINTABLE.sub("?", text[:longest])
 
 
 def _count_values(data: bytes) -> int:

@@ -48,8 +48,8 @@ class ToolScopes:
         methods: by JSON-RPC method.
         tools: by exact name of the tool.
         prompts: by exact name of the prompt.
-        resources: by URI; `*` stands for any characters. Every pattern that fits counts. A URI is also looked up with its
-            percent-encoding and dot segments resolved, so that another spelling needs no less.
+        resources: by URI; `*` stands for any characters. Every pattern that fits counts. A URI is also looked up without
+            query and fragment, and with percent-encoding and dot segments resolved: another spelling needs no less.
         default: what a tool, prompt or resource without a rule needs: `"method"` no more than its method, `"deny"` is never
             let through. Left out, it is `"deny"` for a kind of which one at least has a rule, else `"method"`.
         advertise: name the scopes of all rules in `scopes_supported`; without it only those of the settings.
@@ -124,7 +124,7 @@ class ToolScopes:
         rules = self.by_kind[kind]
         if kind != "resources":
             return [rules[name]] if name in rules else []
-        spellings = (name, _plain(name))
+        spellings = _spellings(name)
         return [rule for pattern, rule in rules.items() if any(_fits(pattern, spelling) for spelling in spellings)]
 
 
@@ -151,9 +151,16 @@ def _fits(pattern: str, text: str) -> bool:
     return True
 
 
+def _spellings(uri: str) -> set[str]:
+    """The URI and all that an engine may take it for: without query and fragment, decoded, with dot segments resolved."""
+    decoded = {uri, unquote(uri), unquote(unquote(uri))}
+    cut = decoded | {spelling.partition("?")[0].partition("#")[0] for spelling in decoded}
+    return cut | set(map(_plain, cut))
+
+
 def _plain(uri: str) -> str:
-    """The URI with its percent-encoding undone, its dot segments resolved and its scheme and host in lower case."""
-    scheme, separator, rest = unquote(unquote(uri)).replace("\\", "/").partition("://")
+    """The URI with its dot segments resolved and its scheme and host in lower case."""
+    scheme, separator, rest = uri.replace("\\", "/").partition("://")
     if not separator:
         return scheme
     host, slash, path = rest.partition("/")

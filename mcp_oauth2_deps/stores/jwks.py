@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from cachetools import TTLCache
 
 from mcp_oauth2_deps.errors import DocumentError, IssuerUnavailableError
+from mcp_oauth2_deps.protocol.encoding import printable
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
 from mcp_oauth2_deps.protocol.keys import KeySet, UnusableKeySetError
 from mcp_oauth2_deps.stores.discovery import IssuerMetadata, discover
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 # So many keys are built within a millisecond or two.
 _FEW_KEYS = 16
+_MOST_SHOWN = 10
 # Seconds. A key set that must not be stored is not fetched for every token all the same.
 _LEAST_INTERVAL = 1
 _SHOWABLE = re.compile(r"[\x21-\x7e]{1,200}")
@@ -221,7 +223,7 @@ class JWKSStore:
             "keys of issuer %s refreshed: %d usable (%s), %d skipped%s; the next refresh is due in %g s",
             self._issuer,
             len(key_set),
-            ", ".join(sorted(key_set.key_ids)) or "without kid",
+            ", ".join(printable(kid, 80) for kid in sorted(key_set.key_ids)[:_MOST_SHOWN]) or "without kid",
             len(key_set.skipped),
             f" ({'; '.join(sorted(set(key_set.skipped)))})" if key_set.skipped else "",
             interval,

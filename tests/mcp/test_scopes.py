@@ -308,3 +308,32 @@ async def test_a_low_level_server_is_guarded_by_its_table(serve):
     async with serve(server, {"tools": {"any": ["a"]}}, **OPTIONS) as caller:
         assert_short(await caller().call("any"), ["a"])
         assert text_of(await caller(scopes=["a"]).call("any")) == "alice"
+
+
+@pytest.mark.parametrize("uri", ["data://h/secret?x", "data://h/secret#x", "data://h/secret%3Fx"])
+async def test_no_spelling_of_a_uri_reaches_a_resource_with_fewer_scopes(kind, serve, uri):
+    server = MCPServer("test") if kind == "sdk" else FastMCP("test")
+
+    @server.resource("data://h/{name}")
+    def data(name: str) -> str:
+        return f"read {name}"
+
+    table = {"resources": {"data://h/*": ["read"], "data://h/secret": ["admin"]}}
+    async with serve(server, table, **OPTIONS) as caller:
+        assert_short(await caller(scopes=["read"]).rpc("resources/read", {"uri": uri}), ["read", "admin"])
+
+
+@pytest.mark.parametrize("uri", ["data://h/secret%00", "data://h/%2e%2e%2f", "data://h//x", "data://h/a\u0000b"])
+async def test_a_uri_that_a_template_refuses_to_judge_is_no_server_error(kind, serve, uri):
+    server = MCPServer("test") if kind == "sdk" else FastMCP("test")
+
+    @server.resource("data://h/{name}")
+    @scopes("read")
+    def data(name: str) -> str:
+        return f"read {name}"
+
+    async with serve(server, {}, **OPTIONS) as caller:
+        for granted in ([], ["read"]):
+            answer = await caller(scopes=granted).rpc("resources/read", {"uri": uri})
+            assert answer.status_code in (200, 400, 403, 404), answer.text
+            assert "read " not in answer.text or granted

@@ -124,3 +124,10 @@ def test_a_star_stands_for_any_characters(pattern, fitting, foreign):
         assert table.needed_for(call(text, "resources")) == ScopeRequirement(("a",)), text
     for text in foreign:
         assert table.needed_for(call(text, "resources")) == ScopeRequirement(), text
+
+
+@pytest.mark.parametrize("uri", ["d://h/s?x", "d://h/s#x", "d://h/s?#", "d://h/s%3Fx", "d://h/a/..%2Fs?x", "D://H/s?x"])
+def test_a_query_or_fragment_needs_no_less(uri):
+    table = ToolScopes(resources={"d://h/s": ["secret"], "d://h/*": ["read"]}, default="method")
+    needed = table.needed_for(call(uri, "resources"))
+    assert set(needed) == {"secret", "read"}

@@ -255,3 +255,14 @@ async def test_a_large_set_is_built_beside_the_loop(documents, issuer, store, mo
     keys = [SigningKey.generate("EdDSA").public_jwk() for _ in range(40)]
     monkeypatch.setattr(issuer, "jwks", lambda: {"keys": keys})
     assert len(await store.key_set()) == 40
+
+
+async def test_the_log_of_a_refresh_shows_key_ids_on_one_short_line(issuer, store, monkeypatch, caplog):
+    caplog.set_level("INFO", "mcp_oauth2_deps")
+    jwk = issuer.key.public_jwk()
+    kids = ["a\nINFO: forged", "x" * 100_000, *map(str, range(50))]
+    monkeypatch.setattr(issuer, "jwks", lambda: {"keys": [jwk | {"kid": kid} for kid in kids]})
+    await store.key_set()
+    (line,) = [record.getMessage() for record in caplog.records if "refreshed" in record.getMessage()]
+    assert line.isprintable()
+    assert len(line) < 1500
