@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from processes import HOST, environment, free_port, oidc_provider_process, stop, wait_until_it_answers
+from processes import HOST, environment, free_port, install_packages, oidc_provider_process, stop, wait_until_it_answers
 
 HERE = Path(__file__).parent
 APP = "stand_in:app"
@@ -122,3 +122,10 @@ def dance(guarded_server, tmp_path):
         return Dance(json.loads(done.stdout.splitlines()[-1]), requests, guarded_server.statuses(before))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def node_clients():
+    """The folder where the clients written for Node.js are installed."""
+    install_packages(HERE)
+    return HERE / "node_modules"

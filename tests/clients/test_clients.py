@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import program
 
 DRIVERS = Path(__file__).parent / "drivers"
 BASE = {"mcp:use"}
@@ -27,5 +28,33 @@ def assert_danced(done, mcp_url):
 @pytest.mark.parametrize(("mode", "protocol"), [("legacy", "2025-11-25"), ("auto", "2026-07-28")])
 def test_the_python_sdk_logs_in_and_steps_up(dance, guarded_server, mode, protocol):
     done = dance(sys.executable, DRIVERS / "python_sdk.py", guarded_server.mcp_url, mode)
+    assert done.result["protocol"] == protocol
+    assert_danced(done, guarded_server.mcp_url)
+
+
+@pytest.mark.parametrize(
+    ("library", "protocol"),
+    [
+        pytest.param(["sdk"], "2025-11-25", id="sdk"),
+        pytest.param(["client", "legacy"], "2025-11-25", id="client-legacy"),
+        pytest.param(["client", "auto"], "2026-07-28", id="client-auto"),
+    ],
+)
+def test_the_typescript_sdks_log_in_and_step_up(dance, guarded_server, node_clients, library, protocol):
+    done = dance(program("node"), DRIVERS / "typescript.mjs", guarded_server.mcp_url, *library)
+    assert done.result["protocol"] == protocol
+    assert_danced(done, guarded_server.mcp_url)
+
+
+@pytest.mark.parametrize(("mode", "protocol"), [("legacy", "2025-11-25"), ("auto", "2026-07-28")])
+def test_mcp_remote_logs_in_and_steps_up_for_a_stdio_client(dance, guarded_server, node_clients, tmp_path, mode, protocol):
+    done = dance(
+        sys.executable,
+        DRIVERS / "mcp_remote.py",
+        guarded_server.mcp_url,
+        mode,
+        node_clients / "mcp-remote" / "dist" / "proxy.js",
+        MCP_REMOTE_CONFIG_DIR=str(tmp_path / "mcp-remote"),
+    )
     assert done.result["protocol"] == protocol
     assert_danced(done, guarded_server.mcp_url)
