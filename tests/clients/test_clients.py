@@ -11,6 +11,9 @@ BASE = {"mcp:use"}
 READ = BASE | {"files:read"}
 WRITE = READ | {"files:write"}
 
+# The handshake of old, and the stateless revision that clients find by themselves.
+wires = pytest.mark.parametrize(("mode", "protocol"), [("legacy", "2025-11-25"), ("auto", "2026-07-28")])
+
 
 def assert_danced(done, mcp_url):
     assert sorted(done.result["tools"]) == ["read_file", "whoami", "write_file"]
@@ -25,7 +28,7 @@ def assert_danced(done, mcp_url):
     assert done.statuses.count(403) == 2
 
 
-@pytest.mark.parametrize(("mode", "protocol"), [("legacy", "2025-11-25"), ("auto", "2026-07-28")])
+@wires
 def test_the_python_sdk_logs_in_and_steps_up(dance, guarded_server, mode, protocol):
     done = dance(sys.executable, DRIVERS / "python_sdk.py", guarded_server.mcp_url, mode)
     assert done.result["protocol"] == protocol
@@ -46,15 +49,22 @@ def test_the_typescript_sdks_log_in_and_step_up(dance, guarded_server, node_clie
     assert_danced(done, guarded_server.mcp_url)
 
 
-@pytest.mark.parametrize(("mode", "protocol"), [("legacy", "2025-11-25"), ("auto", "2026-07-28")])
-def test_mcp_remote_logs_in_and_steps_up_for_a_stdio_client(dance, guarded_server, node_clients, tmp_path, mode, protocol):
+@wires
+def test_mcp_remote_logs_in_and_steps_up_for_a_stdio_client(dance, guarded_server, node_clients, mode, protocol):
     done = dance(
         sys.executable,
         DRIVERS / "mcp_remote.py",
         guarded_server.mcp_url,
         mode,
         node_clients / "mcp-remote" / "dist" / "proxy.js",
-        MCP_REMOTE_CONFIG_DIR=str(tmp_path / "mcp-remote"),
+        MCP_REMOTE_CONFIG_DIR="mcp-remote",
     )
+    assert done.result["protocol"] == protocol
+    assert_danced(done, guarded_server.mcp_url)
+
+
+@wires
+def test_fastmcp_logs_in_and_steps_up(dance, guarded_server, mode, protocol):
+    done = dance(sys.executable, DRIVERS / "fastmcp_client.py", guarded_server.mcp_url, mode)
     assert done.result["protocol"] == protocol
     assert_danced(done, guarded_server.mcp_url)

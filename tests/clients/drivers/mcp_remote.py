@@ -6,23 +6,14 @@ import os
 import sys
 
 from mcp import Client, StdioServerParameters
+from tour import tour
 
 
 async def main(mcp_url, mode, proxy):
     # Left to itself it hands down only a few variables.
     server = StdioServerParameters(command="node", args=[proxy, mcp_url], env=dict(os.environ))
     async with Client(server, mode=mode, read_timeout_seconds=40) as client:
-
-        async def call(tool, **arguments):
-            return (await client.call_tool(tool, arguments)).content[0].text
-
-        return {
-            "protocol": client.protocol_version,
-            "tools": [tool.name for tool in (await client.list_tools()).tools],
-            "whoami": await call("whoami"),
-            "read_file": await call("read_file", path="a.txt"),
-            "write_file": await call("write_file", path="a.txt", text="four"),
-        }
+        return await tour(client)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from mcp import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
+from tour import tour
 
 
 class Memory:
@@ -54,17 +55,7 @@ async def main(mcp_url, mode):
         httpx2.AsyncClient(auth=provider_for(mcp_url), timeout=30) as http,
         Client(streamable_http_client(mcp_url, http_client=http), mode=mode) as client,
     ):
-
-        async def call(tool, **arguments):
-            return (await client.call_tool(tool, arguments)).content[0].text
-
-        return {
-            "protocol": client.protocol_version,
-            "tools": [tool.name for tool in (await client.list_tools()).tools],
-            "whoami": await call("whoami"),
-            "read_file": await call("read_file", path="a.txt"),
-            "write_file": await call("write_file", path="a.txt", text="four"),
-        }
+        return await tour(client)
 
 
 if __name__ == "__main__":
