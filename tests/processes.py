@@ -70,14 +70,14 @@ def stop(process):
         process.wait()
 
 
-def wait_until_it_answers(url, process, log_path):
-    """Returns when the URL answers with 200."""
+def wait_until_it_answers(url, process, log_path, *, status=200):
+    """Returns when the URL answers with this status."""
     deadline = time.monotonic() + START_DEADLINE
     while time.monotonic() < deadline:
         if process.poll() is not None:
             pytest.fail(f"{process.args} ended with {process.returncode}:\n{log_path.read_text()}")
         try:
-            if fetch(url).status == 200:
+            if fetch(url).status == status:
                 return
         except (OSError, HTTPException):
             pass

