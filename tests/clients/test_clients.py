@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import program
+from clients.login import access_token
+from processes import HOST, free_port, program
 
 DRIVERS = Path(__file__).parent / "drivers"
 BASE = {"mcp:use"}
@@ -68,3 +69,33 @@ def test_fastmcp_logs_in_and_steps_up(dance, guarded_server, mode, protocol):
     done = dance(sys.executable, DRIVERS / "fastmcp_client.py", guarded_server.mcp_url, mode)
     assert done.result["protocol"] == protocol
     assert_danced(done, guarded_server.mcp_url)
+
+
+@pytest.fixture
+def inspector(modern_node, node_clients, guarded_server):
+    launcher = node_clients / "@modelcontextprotocol" / "inspector" / "clients" / "launcher" / "build" / "index.js"
+    asked = ["--cli", "--server-url", guarded_server.mcp_url, "--transport", "http", "--format", "json"]
+    return [modern_node, launcher, *asked]
+
+
+eras = pytest.mark.parametrize("era", ["legacy", "modern"])
+
+
+@eras
+def test_the_inspector_calls_a_tool_with_a_ready_token(dance, guarded_server, inspector, era):
+    token = access_token(guarded_server.issuer_url, guarded_server.mcp_url, "mcp:use files:read")
+    call = ["--method", "tools/call", "--tool-name", "read_file", "--tool-arg", "path=a.txt"]
+    done = dance(*inspector, "--protocol-era", era, "--header", f"Authorization: Bearer {token}", *call)
+    assert done.result["result"]["content"] == [{"type": "text", "text": "read a.txt"}]
+    assert set(done.statuses) <= {200, 202}
+
+
+@eras
+def test_the_inspector_logs_in(dance, guarded_server, inspector, era):
+    callback = ["--callback-url", f"http://{HOST}:{free_port()}/oauth/callback"]
+    call = ["--method", "tools/call", "--tool-name", "whoami"]
+    # Without a terminal it opens a browser only when it is told to.
+    done = dance(*inspector, "--protocol-era", era, *callback, *call, MCP_AUTO_OPEN_ENABLED="true")
+    assert done.result["result"]["content"] == [{"type": "text", "text": "alice"}]
+    assert [scopes - {"offline_access"} for scopes in done.scopes] == [BASE]
+    assert done.statuses[0] == 401
