@@ -21,6 +21,7 @@ class Memory {
     client_name: `TypeScript ${library}`,
     redirect_uris: [this.redirectUrl],
     token_endpoint_auth_method: 'none',
+    grant_types: ['authorization_code', 'refresh_token'],
   };
 
   clientInformation = () => this.client;
