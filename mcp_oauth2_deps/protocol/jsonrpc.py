@@ -22,6 +22,8 @@ _NAMED = {
     "resources/subscribe": ("resources", "uri"),
     "resources/unsubscribe": ("resources", "uri"),
 }
+# Not in every revision; the server says that it does not know them, also when they name nothing.
+_UNNAMED_TOO = frozenset({"resources/subscribe", "resources/unsubscribe"})
 _REFERENCES = {"ref/prompt": ("prompts", "name"), "ref/resource": ("resources", "uri")}
 _MIRRORED = {b"mcp-method": "Mcp-Method", b"mcp-name": "Mcp-Name"}
 _LONGEST_ID = 256
@@ -77,6 +79,8 @@ def _read_id(members: dict[str, Any]) -> str | int | None:
 def _named_things(method: str, params: dict[str, Any]) -> tuple[str | None, tuple[str, ...]]:
     if method in _NAMED:
         kind, member = _NAMED[method]
+        if method in _UNNAMED_TOO and member not in params:
+            return kind, ()
         return kind, _strings([params[member]])
     if method == "completion/complete":
         kind, member = _REFERENCES[params["ref"]["type"]]

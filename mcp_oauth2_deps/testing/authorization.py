@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from mcp_oauth2_deps.testing.clients import Client
 from mcp_oauth2_deps.testing.parameters import MAX_QUERY_BYTES, RefusedError, once_each, read_parameters
-from mcp_oauth2_deps.testing.targets import Authority, choose_resource, choose_scopes
+from mcp_oauth2_deps.testing.targets import OFFLINE_ACCESS, Authority, choose_resource, choose_scopes
 
 _S256 = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -50,6 +50,7 @@ class AuthorizationRequest:
     challenge: str
     resource: str
     scopes: frozenset[str]
+    may_refresh: bool
     prompts: frozenset[str]
 
 
@@ -110,5 +111,6 @@ def read_request(authority: Authority, parameters: Mapping[str, list[str]], addr
         challenge=single["code_challenge"],
         resource=choose_resource(authority, next(iter(resources), None)),
         scopes=choose_scopes(authority, single.get("scope")),
+        may_refresh=OFFLINE_ACCESS in single.get("scope", "").split(" "),
         prompts=frozenset(single.get("prompt", "").split()),
     )

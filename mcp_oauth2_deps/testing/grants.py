@@ -29,6 +29,7 @@ class Grant:
     client_id: str
     resource: str
     scopes: frozenset[str]
+    may_refresh: bool = False
     revoked: bool = False
 
 

@@ -25,6 +25,7 @@ from mcp_oauth2_deps.testing.keys import SigningKey
 from mcp_oauth2_deps.testing.login import LoginRoutes
 from mcp_oauth2_deps.testing.registration import AUTH_METHODS, answer_registration
 from mcp_oauth2_deps.testing.server import LoopbackServer
+from mcp_oauth2_deps.testing.targets import OFFLINE_ACCESS
 from mcp_oauth2_deps.testing.token_endpoint import GRANT_TYPES, answer_token_request
 
 _DEMO_USERS = {"alice": "alice", "bob": "bob"}
@@ -116,8 +117,8 @@ class DevelopmentIssuer:
 
     def metadata(self) -> dict[str, Any]:
         """The authorization server metadata (RFC 8414), with what OIDC clients look for; there are no ID tokens."""
-        # A list without elements is left out (RFC 8414 section 3.2).
-        scopes = {"scopes_supported": sorted(self.scopes)} if self.scopes else {}
+        # Without a list of its own it has every scope, so there is none to publish.
+        scopes = {"scopes_supported": [*sorted(self.scopes), OFFLINE_ACCESS]} if self.scopes else {}
         return scopes | {
             "issuer": self.url,
             "jwks_uri": self._at("/jwks"),

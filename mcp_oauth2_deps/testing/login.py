@@ -151,7 +151,9 @@ class LoginRoutes:
 
     def _allow(self, transaction: _Transaction, user: str, ticked: frozenset[str]) -> Response:
         request = transaction.request
-        grant = Grant(user, request.return_address.client_id, request.resource, request.scopes & ticked)
+        grant = Grant(
+            user, request.return_address.client_id, request.resource, request.scopes & ticked, may_refresh=request.may_refresh
+        )
         if request.scopes and not grant.scopes:
             return self._end(transaction, error="access_denied", error_description="the person left out every scope")
         self._authority.grants.remember(grant, request.scopes)

@@ -15,8 +15,10 @@ from mcp_oauth2_deps.testing.parameters import RefusedError
 _MAX_SCOPES = 100
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+")
-# Clients add these to whatever else they ask for. Here they mean nothing: there are no ID tokens, and everybody may refresh.
-_WITHOUT_MEANING = frozenset({"openid", "offline_access"})
+# Clients add these to whatever else they ask for. They are no scopes of a token: there are no ID tokens, and the other asks
+# for a refresh token.
+OFFLINE_ACCESS = "offline_access"
+_NO_SCOPES_OF_A_TOKEN = frozenset({"openid", OFFLINE_ACCESS})
 
 
 class Authority(Protocol):
@@ -76,6 +78,6 @@ def choose_scopes(authority: Authority, asked: str | None) -> frozenset[str]:
     scopes = frozenset(asked.split(" ")) - {""}
     if len(scopes) > _MAX_SCOPES or not all(map(_SCOPE.fullmatch, scopes)):
         raise RefusedError("invalid_scope", "the scope is malformed")
-    if authority.scopes and not scopes - _WITHOUT_MEANING <= authority.scopes.keys():
+    if authority.scopes and not scopes - _NO_SCOPES_OF_A_TOKEN <= authority.scopes.keys():
         raise RefusedError("invalid_scope", "the issuer does not know one of the scopes")
-    return scopes - _WITHOUT_MEANING
+    return scopes - _NO_SCOPES_OF_A_TOKEN

@@ -44,7 +44,9 @@ def _for_code(authority: Authority, client_id: str, client: Client, form: Mappin
     grant = authority.grants.redeem(code, client_id=client_id, redirect_uri=form.get("redirect_uri"), verifier=verifier)
     _refuse_other_resource(authority, grant, form)
     answer = _access_token(authority, grant.user, client_id, grant.scopes, grant.resource)
-    return answer | {"refresh_token": authority.grants.new_refresh_token(grant)} if client.refreshable else answer
+    # As certified servers do: clients that hold a refresh token may refresh where they should ask for more scopes.
+    refreshes = client.refreshable and grant.may_refresh
+    return answer | {"refresh_token": authority.grants.new_refresh_token(grant)} if refreshes else answer
 
 
 def _for_refresh_token(authority: Authority, client_id: str, form: Mapping[str, str]) -> dict[str, object]:

@@ -9,6 +9,7 @@ import sys
 
 HOST = "127.0.0.1"
 DROPPED = (b"authorization:", b"connection:")
+RENAMED = (b"host:", b"origin:")
 
 
 async def copy(reader, writer):
@@ -31,7 +32,11 @@ async def serve(port_behind, token):
             writer.close()
             return
         first, *fields = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
-        kept = [field for field in fields if not field.lower().startswith(DROPPED)]
+        own = b"%s:%d" % (HOST.encode(), writer.get_extra_info("sockname")[1])
+        behind = b"%s:%d" % (HOST.encode(), port_behind)
+        # The server answers under its own name only; foreign ones must arrive as they are.
+        renamed = [field.replace(own, behind) if field.lower().startswith(RENAMED) else field for field in fields]
+        kept = [field for field in renamed if not field.lower().startswith(DROPPED)]
         added = [b"Authorization: Bearer " + token.encode(), b"Connection: close"]
         reader_behind, writer_behind = await asyncio.open_connection(HOST, port_behind)
         writer_behind.write(b"\r\n".join([first, *kept, *added, b"", b""]))

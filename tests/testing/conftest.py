@@ -43,7 +43,7 @@ class Browser(TestClient):
             "code_challenge": CHALLENGE,
             "code_challenge_method": "S256",
             "resource": RESOURCE,
-            "scope": "files:read files:write",
+            "scope": "files:read files:write offline_access",
             "state": "xyz",
         }
         return self.get("/authorize", params=without_none(request | changes))

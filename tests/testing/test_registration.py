@@ -170,7 +170,7 @@ def test_the_metadata_names_what_clients_look_for(make_browser, path):
         "authorization_endpoint": f"{base}/authorize",
         "token_endpoint": f"{base}/token",
         "registration_endpoint": f"{base}/register",
-        "scopes_supported": ["a", "b"],
+        "scopes_supported": ["a", "b", "offline_access"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],

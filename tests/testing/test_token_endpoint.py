@@ -174,3 +174,8 @@ def test_nothing_grows_without_bound(issuer):
     for _ in range(1001):
         grants.new_refresh_token(grant)
     assert len(grants._refresh_tokens) == 1000
+
+
+def test_a_refresh_token_comes_only_with_offline_access(browser):
+    assert "refresh_token" in browser.redeem(browser.code(scope="files:read offline_access")).json()
+    assert "refresh_token" not in browser.redeem(browser.code(scope="files:read")).json()

@@ -11,5 +11,5 @@ async def tour(client):
         "tools": [tool.name for tool in getattr(listed, "tools", listed)],
         "whoami": await call("whoami"),
         "read_file": await call("read_file", path="a.txt"),
-        "write_file": await call("write_file", path="a.txt", text="four"),
+        "write_file": await call("write_file", path="b.txt", text="four"),
     }

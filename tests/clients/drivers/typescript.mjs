@@ -68,7 +68,7 @@ const result = {
   tools: (await client.listTools()).tools.map((tool) => tool.name),
   whoami: await call('whoami'),
   read_file: await call('read_file', { path: 'a.txt' }),
-  write_file: await call('write_file', { path: 'a.txt', text: 'four' }),
+  write_file: await call('write_file', { path: 'b.txt', text: 'four' }),
 };
 await client.close();
 console.log(JSON.stringify(result));
