@@ -52,7 +52,10 @@ def scheme_models(scheme: "OAuth2BearerScheme") -> dict[str, OAuth2Model]:
 
 def _description(issuer: str, endpoints_known: bool) -> str:
     if endpoints_known:
-        return f"Press Authorize, choose the scopes you need, and log in at {issuer}. A 403 names the scopes that are missing."
+        return (
+            f"Choose the scopes you need, leave any client_secret empty, press Authorize, and log in at {issuer}. "
+            "The WWW-Authenticate header of a 403 names the scopes that are needed."
+        )
     return f"Where to log in at {issuer} is not known yet: the issuer was not reached. Load this page again later."
 
 
