@@ -18,7 +18,7 @@ DEADLINE = 10_000
 # The login pages of oidc-provider name a web font, which is answered here and never asked for.
 FONTS = "https://fonts.googleapis.com/css"
 # What Chromium itself writes when a call is refused, as some tests want.
-REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 40[13]\b")
+REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 40[013]\b")
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class DocsPage:
         return self.page.locator(".opblock-get", has=self.page.locator(f'[data-path="{path}"]'))
 
     def try_out(self, path="/files") -> Shown:
-        """Tries GET of the path out, and reads the answer from the page."""
+        """Tries GET of the path out, and reads the answer."""
         operation = self.operation(path)
         if operation.locator(".btn-clear").count():
             operation.locator(".btn-clear").click()
@@ -78,7 +78,12 @@ class DocsPage:
             operation.locator(".opblock-summary-control").click()
             operation.locator(".try-out__btn").click()
         operation.locator(".execute").click()
-        shown = operation.locator(".live-responses-table .response")
+        return self.read_answer(path)
+
+    def read_answer(self, path="/files") -> Shown:
+        """What the page shows of the answer to a GET of the path."""
+        shown = self.operation(path).locator(".live-responses-table .response")
+        shown.locator(".headerline").first.wait_for()
         lines = (line.split(":", 1) for line in shown.locator(".headerline").all_inner_texts())
         return Shown(
             int(shown.locator(".response-col_status").inner_text()),
