@@ -166,9 +166,16 @@ _REFUSAL = {
         }
     },
 }
+# FastAPI 0.165 answers 400 by itself, before any dependency is asked.
+_UNREADABLE_BODY = {
+    "title": "UnreadableBody",
+    "type": "object",
+    "required": ["detail"],
+    "properties": {"detail": {"type": "string", "description": "The body of the request cannot be read."}},
+}
 _CHALLENGE = "Where and with which scopes to get a token (RFC 6750 section 3, RFC 9728 section 5.1)."
 _MEANINGS = {
-    "400": "The request does not hold exactly one well-formed Bearer token.",
+    "400": "The request does not hold exactly one well-formed Bearer token, or its body cannot be read.",
     "401": "A token is missing, or is not valid.",
     "403": "The token does not hold the scopes that this operation needs.",
     "503": "The issuer's keys cannot be had at the moment.",
@@ -197,8 +204,11 @@ def _response(status: str, challenge: Any) -> dict[str, Any]:
     name = "Retry-After" if status == "503" else "WWW-Authenticate"
     header = {"description": "Seconds." if status == "503" else _CHALLENGE, "schema": {"type": "string"}}
     example = {"detail": {"error": challenge.error, "error_description": challenge.description}}
+    schema: dict[str, Any] = {"$ref": f"#/components/schemas/{_SCHEMA}"}
+    if status == "400":
+        schema = {"anyOf": [schema, _UNREADABLE_BODY]}
     return {
         "description": _MEANINGS[status],
         "headers": {name: header | {"example": challenge.headers[name]}},
-        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{_SCHEMA}"}, "example": example}},
+        "content": {"application/json": {"schema": schema, "example": example}},
     }
