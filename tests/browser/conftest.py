@@ -17,8 +17,8 @@ HERE = Path(__file__).parent
 DEADLINE = 10_000
 # The login pages of oidc-provider name a web font, which is answered here and never asked for.
 FONTS = "https://fonts.googleapis.com/css"
-# What Chromium itself writes when a call is refused, as some tests want.
-REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 40[013]\b")
+# What Chromium itself writes when a call is refused, as some tests want; the last where a test cuts it off.
+REFUSED = re.compile(r"Failed to load resource: (the server responded with a status of 40[013]\b|net::ERR_FAILED$)")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ def test_who_logs_in_sees_200_and_who_is_calling(docs, screenshot):
     docs.wait_until_authorized()
     docs.close_dialog()
     shown = docs.try_out()
-    screenshot(docs.operation("/files"), f"{docs.site.issuer}-200")
+    docs.show()
+    screenshot(docs.page, f"{docs.site.issuer}-200")
     assert shown.status == 200
     assert shown.body == {"subject": "alice", "client_id": "swagger-ui", "scopes": ALL, "files": ["a.txt"]}
 
@@ -24,7 +25,8 @@ def test_who_logs_in_sees_200_and_who_is_calling(docs, screenshot):
 def test_a_scope_unticked_in_the_dialog_is_missing_in_a_403_that_says_so(docs, screenshot):
     docs.log_in(without=["files:read"])
     shown = docs.try_out()
-    screenshot(docs.operation("/files"), f"{docs.site.issuer}-403")
+    docs.show()
+    screenshot(docs.page, f"{docs.site.issuer}-403")
     assert_files_read_is_missing(shown)
 
 
@@ -72,3 +74,12 @@ def test_a_denied_consent_comes_back_with_a_readable_error_and_can_be_tried_agai
     window = docs.authorize()
     window.allow()
     docs.wait_until_authorized()
+
+
+def test_a_token_endpoint_that_the_page_may_not_ask_is_said_in_the_dialog(docs):
+    docs.forbid_redeeming()
+    docs.open_dialog()
+    window = docs.authorize()
+    window.log_in()
+    window.allow()
+    assert docs.error.endswith("TypeError: Failed to fetch")

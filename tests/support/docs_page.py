@@ -24,6 +24,13 @@ class DocsPage:
         self.page.goto(f"{site.url}/docs")
         self.dialog = self.page.locator(".dialog-ux .modal-ux")
 
+    def forbid_redeeming(self):
+        """From now on a script of this page learns nothing of the token endpoint, as without CORS headers."""
+        self._context.route(
+            lambda url: url.startswith(self.site.issuer_url) and "/token" in url,
+            lambda route: route.abort(),
+        )
+
     def open_dialog(self):
         self.page.locator(".auth-wrapper > button.authorize").click()
         self.dialog.get_by_role("button", name="Apply given OAuth2 credentials").wait_for()
@@ -68,6 +75,10 @@ class DocsPage:
     def operation(self, path):
         """GET of the path, as the page shows it."""
         return self.page.locator(".opblock-get", has=self.page.locator(f'[data-path="{path}"]'))
+
+    def show(self, path="/files"):
+        """Scrolls to GET of the path."""
+        self.operation(path).evaluate("found => found.scrollIntoView({behavior: 'instant', block: 'start'})")
 
     def try_out(self, path="/files") -> Shown:
         """Tries GET of the path out, and reads the answer."""
