@@ -61,7 +61,10 @@ def _fit(url: str | None, settings: OAuth2Settings) -> str | None:
 
 def _description(issuer: str, endpoints_known: bool) -> str:
     if endpoints_known:
-        return f"Press Authorize, choose the scopes you need, and log in at {issuer}. A 403 names the scopes that are missing."
+        return (
+            f"Choose the scopes you need, leave any client_secret empty, press Authorize, and log in at {issuer}. "
+            "The WWW-Authenticate header of a 403 names the scopes that are needed."
+        )
     return f"Where to log in at {issuer} is not known yet: the issuer was not reached. Load this page again later."
 
 
@@ -172,9 +175,16 @@ _REFUSAL = {
         }
     },
 }
+# FastAPI 0.165 answers 400 by itself, before any dependency is asked.
+_UNREADABLE_BODY = {
+    "title": "UnreadableBody",
+    "type": "object",
+    "required": ["detail"],
+    "properties": {"detail": {"type": "string", "description": "The body of the request cannot be read."}},
+}
 _CHALLENGE = "Where and with which scopes to get a token (RFC 6750 section 3, RFC 9728 section 5.1)."
 _MEANINGS = {
-    "400": "The request does not hold exactly one well-formed Bearer token.",
+    "400": "The request does not hold exactly one well-formed Bearer token, or its body cannot be read.",
     "401": "A token is missing, or is not valid.",
     "403": "The token does not hold the scopes that this operation needs.",
     "503": "The issuer's keys cannot be had at the moment.",
@@ -203,8 +213,11 @@ def _response(status: str, challenge: Any) -> dict[str, Any]:
     name = "Retry-After" if status == "503" else "WWW-Authenticate"
     header = {"description": "Seconds." if status == "503" else _CHALLENGE, "schema": {"type": "string"}}
     example = {"detail": {"error": challenge.error, "error_description": challenge.description}}
+    schema: dict[str, Any] = {"$ref": f"#/components/schemas/{_SCHEMA}"}
+    if status == "400":
+        schema = {"anyOf": [schema, _UNREADABLE_BODY]}
     return {
         "description": _MEANINGS[status],
         "headers": {name: header | {"example": challenge.headers[name]}},
-        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{_SCHEMA}"}, "example": example}},
+        "content": {"application/json": {"schema": schema, "example": example}},
     }

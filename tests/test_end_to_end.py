@@ -125,10 +125,10 @@ def test_the_readme_names_every_reason():
 
 
 def test_the_code_of_the_readme_runs_in_the_order_of_reading(oauth2_issuer):
-    """The first app of all, several demands, a scheme of one's own; then an override, and the fixture, on the first app."""
-    first, several, own, override, in_tests, behind = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    """The first app of all, several demands, a scheme of one's own, login from /docs; then an override, and the fixture, on the first app."""
+    first, several, own, override, in_tests, behind, ui = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     apps = []
-    for code in (first, several, own, behind):
+    for code in (first, several, own, behind, ui):
         names = dict(vars(mcp_oauth2_deps)) | {name: getattr(mcp_oauth2_deps.mcp, name) for name in mcp_oauth2_deps.mcp.__all__}
         names |= {"FastAPI": FastAPI, "Security": Security, "TestClient": TestClient, "MCPServer": MCPServer}
         exec(compile(code, "README.md", "exec"), names)
@@ -137,6 +137,7 @@ def test_the_code_of_the_readme_runs_in_the_order_of_reading(oauth2_issuer):
     challenge = TestClient(apps[1]["app"]).get("/files").headers["www-authenticate"]
     assert 'scope="mcp:use files:read team:a team:b"' in challenge
     assert 'scope="files:read"' in TestClient(apps[2]["app"]).get("/files").headers["www-authenticate"]
+    assert '"clientId": "docs"' in TestClient(apps[4]["app"]).get("/docs").text
     with TestClient(apps[3]["app"], base_url="http://127.0.0.1:8000") as client:
         headers = oauth2_issuer.bearer(scopes=["mcp:use", "tools:call"])
         refused = call_tool(client, headers, "write_file", path="a", text="b")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
@@ -31,7 +31,8 @@ class ReturnAddress:
     def redirect(self, **answer: str) -> Response:
         """The redirect to the client; always with `iss` (RFC 9207 section 2)."""
         state = {} if self.state is None else {"state": self.state}
-        query = urlencode(answer | state | {"iss": self.issuer})
+        # Swagger UI shows a plus as a plus.
+        query = urlencode(answer | state | {"iss": self.issuer}, quote_via=quote)
         location = f"{self.uri}{'&' if '?' in self.uri else '?'}{query}"
         headers = {"Location": location, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
         return Response(status_code=303, headers=headers)

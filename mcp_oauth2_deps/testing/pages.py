@@ -20,6 +20,8 @@ h1 { font-size: 1.4rem; line-height: 1.25; }
 label { display: block; margin: .75rem 0; }
 input[type=text], input[type=password] { box-sizing: border-box; display: block; font: inherit; padding: .5rem; width: 100%; }
 fieldset { margin: 1rem 0; }
+fieldset label { padding-left: 2rem; }
+input[type=checkbox] { height: 1.25rem; margin: .125rem 0 0 -2rem; position: absolute; width: 1.25rem; }
 button { font: inherit; margin: .25rem .5rem .25rem 0; min-height: 2.75rem; padding: .25rem 1.25rem; }
 dt { font-weight: 600; }
 dd { margin: 0 0 .5rem; }
@@ -49,9 +51,9 @@ _LOGIN = """{error}
 <form method="post" action="/authorize/login">
 {hidden}
 <label>Name
-<input type="text" name="user" value="{user}" autocomplete="username" autocapitalize="none" required autofocus></label>
+<input type="text" name="user" value="{user}" autocomplete="username" autocapitalize="none" required{name_focus}></label>
 <label>Password
-<input type="password" name="password" autocomplete="current-password" required></label>
+<input type="password" name="password" autocomplete="current-password" required{password_focus}></label>
 <button type="submit">Log in</button>
 </form>
 <p>{hint}</p>
@@ -103,6 +105,9 @@ def login_page(
         hidden=_fill(_HIDDEN, **hidden),
         user=user,
         hint=hint,
+        # Who has given a name goes on with the password.
+        name_focus="" if user else " autofocus",
+        password_focus=" autofocus" if user else "",
     )
     return _page("Log in", content, form_action="form-action 'self'; ")
 

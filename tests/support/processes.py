@@ -19,7 +19,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import pytest
 
 HOST = "127.0.0.1"
-OIDC_PROVIDER = Path(__file__).parents[1] / "integration" / "oidc_provider"
+OIDC_PROVIDER = Path(__file__).parent.parent / "integration" / "oidc_provider"
 START_DEADLINE = 30
 INSTALL_DEADLINE = 300
 
@@ -85,11 +85,11 @@ def wait_until_it_answers(url, process, log_path, *, status=200):
     pytest.fail(f"{url} did not answer within {START_DEADLINE} s:\n{log_path.read_text()}")
 
 
-def program(name):
-    """The path of a program of Node.js. Without it the test is skipped, and fails in CI."""
+def program(name, needed="Node.js 20 or later with npm"):
+    """The path of a program, of Node.js unless said otherwise. Without it the test is skipped, and fails in CI."""
     path = shutil.which(name)
     if path is None:
-        reason = f"{name} is not installed; these tests need Node.js 20 or later with npm"
+        reason = f"{name} is not installed; these tests need {needed}"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
@@ -127,8 +127,8 @@ def _first_line(stream, seconds):
 
 
 @contextmanager
-def oidc_provider_process(script, log_path) -> Iterator[str]:
-    """The issuer URL of a running oidc-provider: `server.mjs` or `login.mjs`."""
+def oidc_provider_process(script, log_path, **settings) -> Iterator[str]:
+    """The issuer URL of a running oidc-provider: `server.mjs` or `login.mjs`; settings are environment variables."""
     node = program("node")
     install_packages(OIDC_PROVIDER)
     with (
@@ -136,6 +136,7 @@ def oidc_provider_process(script, log_path) -> Iterator[str]:
         subprocess.Popen(
             [node, script],
             cwd=OIDC_PROVIDER,
+            env=environment(**settings),
             stdin=subprocess.PIPE,  # it ends with us, even when we are killed
             stdout=subprocess.PIPE,
             stderr=log,

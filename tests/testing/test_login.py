@@ -332,3 +332,8 @@ def test_odd_forms_are_refused(browser, path, body, status):
 @pytest.mark.parametrize("query", ["transaction=%ff", "transaction=1&transaction=2"])
 def test_an_odd_consent_address_is_refused(browser, query):
     assert browser.get(f"/authorize/consent?{query}").status_code == 400
+
+
+def test_spaces_of_an_answer_are_not_written_as_pluses_which_swagger_ui_would_show(browser):
+    location = browser.decide(browser.log_in(browser.authorize()), "deny").headers["location"]
+    assert "error_description=the%20person%20denied%20access" in location

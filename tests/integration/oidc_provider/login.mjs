@@ -1,6 +1,8 @@
 // The authorization server that real MCP clients meet: oidc-provider with open registration, pages for login and consent,
 // and JWT access tokens for whatever resource is asked for.
 //
+// With SWAGGER_UI_REDIRECT_URI set it also knows Swagger UI at that address: a public client, `swagger-ui`, that may ask from its page.
+//
 // Prints one line of JSON, {"port": N}, when it answers. It stops when its standard input ends, so it cannot outlive the tests.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -16,8 +18,9 @@ URL.parse ??= (url, base) => {
 const { Provider } = await import('oidc-provider');
 
 const HOST = '127.0.0.1';
-const SCOPES = 'mcp:use files:read files:write';
+const SCOPES = 'mcp:use files:read files:write files:delete';
 const ALGORITHM = 'ES256';
+const SWAGGER_UI = process.env.SWAGGER_UI_REDIRECT_URI;
 
 function freshKey() {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -27,6 +30,11 @@ function freshKey() {
 function startProvider(issuer) {
   const provider = new Provider(issuer, {
     jwks: { keys: [freshKey()] },
+    clients: SWAGGER_UI
+      ? [{ client_id: 'swagger-ui', redirect_uris: [SWAGGER_UI], application_type: 'native', token_endpoint_auth_method: 'none' }]
+      : [],
+    // A page of another origin redeems its code with a script.
+    clientBasedCORS: (_ctx, origin, client) => client.clientId === 'swagger-ui' && origin === new URL(SWAGGER_UI).origin,
     clientDefaults: { id_token_signed_response_alg: ALGORITHM },
     enabledJWA: { idTokenSigningAlgValues: [ALGORITHM] },
     cookies: { keys: [randomUUID()] },
