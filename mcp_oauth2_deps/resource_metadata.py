@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from mcp_oauth2_deps.openapi import Documentation
 from mcp_oauth2_deps.protocol.metadata import WELL_KNOWN_PATH, metadata_path, protected_resource_metadata
 from mcp_oauth2_deps.routes import path_of
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -44,6 +45,7 @@ def metadata_router(scheme: "OAuth2BearerScheme") -> APIRouter:
             # With settings from the environment this place was not known when the routes were built.
             if scheme.settings.metadata_url and not any(getattr(route, "path", None) == path for route in app.routes):
                 app.router.add_route(path, serve, methods=_METHODS, include_in_schema=False)
+            Documentation.install(app, scheme)
             await scheme.start()
             yield
         finally:
@@ -66,10 +68,8 @@ def _paths(scheme: "OAuth2BearerScheme") -> list[str]:
 
 def _places(settings: OAuth2Settings) -> set[str]:
     """The paths of the document without a slash at the end; with one they answer too."""
-    places = {metadata_path(settings.resource).rstrip("/")}
-    if settings.metadata_url:
-        places.add(path_of(settings.metadata_url).rstrip("/"))
-    return places
+    urls = [metadata_path(settings.resource), *([settings.metadata_url] if settings.metadata_url else [])]
+    return {path_of(url).rstrip("/") for url in urls}
 
 
 def _document(request: Request, own: "OAuth2BearerScheme") -> dict[str, object] | None:

@@ -5,7 +5,7 @@ The only place that reads FastAPI's own structures; where they are absent nothin
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fastapi.dependencies.models import Dependant
 
@@ -13,8 +13,8 @@ from mcp_oauth2_deps.models import ScopeRequirement
 
 
 def path_of(url: str) -> str:
-    """The path of a URL, as a route takes it."""
-    return urlsplit(url).path or "/"
+    """The path of a URL, as a route takes it: decoded, as servers hand it on (ASGI, "path")."""
+    return unquote(urlsplit(url).path) or "/"
 
 
 def matched_dependant(scope: Mapping[str, Any]) -> Dependant | None:

@@ -9,9 +9,7 @@ from typing import Any, NoReturn
 
 from fastapi import APIRouter, HTTPException, WebSocketException
 from fastapi.openapi.models import OAuth2 as OAuth2Model
-from fastapi.openapi.models import OAuthFlowAuthorizationCode, OAuthFlows
 from fastapi.security import OAuth2, SecurityScopes
-from pydantic import ValidationError
 from starlette.requests import HTTPConnection
 from starlette.status import WS_1008_POLICY_VIOLATION
 
@@ -19,6 +17,7 @@ from mcp_oauth2_deps.authenticator import Authenticator
 from mcp_oauth2_deps.errors import MissingCredentialsError, OAuth2Error
 from mcp_oauth2_deps.guards import OptionalToken, ScopeGuard
 from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
+from mcp_oauth2_deps.openapi import scheme_models, swagger_ui_init_oauth
 from mcp_oauth2_deps.protocol.challenges import challenge_for
 from mcp_oauth2_deps.protocol.credentials import read_credentials
 from mcp_oauth2_deps.protocol.metadata import metadata_url
@@ -47,6 +46,7 @@ class OAuth2BearerScheme(OAuth2):
         *,
         authenticator: Authenticator | None = None,
         scheme_name: str | None = None,
+        document_responses: bool = True,
     ) -> None:
         """Nothing is read or fetched yet.
 
@@ -54,13 +54,16 @@ class OAuth2BearerScheme(OAuth2):
             settings: what to trust; read from the environment on first use when absent.
             authenticator: a ready one instead, whose settings then count.
             scheme_name: the name in OpenAPI; needed when an app has several schemes.
+            document_responses: tell in OpenAPI how operations refuse: 400, 401, 403 and 503.
         """
         self.scheme_name = scheme_name or type(self).__name__
         self.auto_error = True
+        self.document_responses = document_responses
         self._configured = authenticator or (None if settings is None else Authenticator(settings))
         self._authenticator = self._configured
         self._known_scopes: set[str] = set()
         self.advertised_scopes: tuple[str, ...] = ()
+        self.preselected_scopes: list[str] = []
         self._requirements: dict[int, tuple[Any, ScopeRequirement]] = {}
         self.optional_token = OptionalToken(self)
 
@@ -78,19 +81,21 @@ class OAuth2BearerScheme(OAuth2):
 
     @property
     def model(self) -> OAuth2Model:  # type: ignore[override]  # an attribute there; OpenAPI is made after discovery
-        """The scheme for OpenAPI. Needs no environment: without settings or endpoints it has no flow."""
-        try:
-            settings = self.settings
-        except ValidationError:
-            return OAuth2Model(flows=OAuthFlows())
-        found = next((store.metadata for store in self.authenticator.stores.values() if store.metadata), None)
-        authorization_url = settings.authorization_url or (found.authorization_endpoint if found else None)
-        token_url = settings.token_url or (found.token_endpoint if found else None)
-        if not (authorization_url and token_url):
-            return OAuth2Model(flows=OAuthFlows())
-        scopes = dict.fromkeys(sorted(self._known_scopes), "") | dict(settings.scopes)
-        flow = OAuthFlowAuthorizationCode(authorizationUrl=authorization_url, tokenUrl=token_url, scopes=scopes)
-        return OAuth2Model(flows=OAuthFlows(authorizationCode=flow))
+        """The scheme for OpenAPI, of the first issuer. Needs no environment: without settings or endpoints it has no flow."""
+        return next(iter(scheme_models(self).values()))
+
+    def swagger_ui_init_oauth(self, client_id: str | None = None, **more: Any) -> dict[str, Any]:
+        """What `FastAPI(swagger_ui_init_oauth=...)` takes, so that Authorize on `/docs` logs in: PKCE, all scopes, `resource`.
+
+        Args:
+            client_id: of a public client with the redirect URI `<origin>/docs/oauth2-redirect`; `MCP_OAUTH2_SWAGGER_CLIENT_ID`
+                when absent.
+            more: further options of Swagger UI, for example `appName`.
+
+        Raises:
+            ValueError: no client id, or a client secret, which a page cannot keep.
+        """
+        return swagger_ui_init_oauth(self, client_id, more)
 
     async def __call__(  # type: ignore[override]  # ours answers with a token, or not at all
         self, connection: HTTPConnection, security_scopes: SecurityScopes
@@ -108,15 +113,18 @@ class OAuth2BearerScheme(OAuth2):
     async def find_token(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> AccessToken | None:
         """As calling the scheme, but nothing sent gives nothing."""
         requirement = self._requirement(connection) + ScopeRequirement(tuple(security_scopes.scopes))
-        outcomes: dict[OAuth2BearerScheme, AccessToken] = connection.scope.setdefault(_SCOPE_KEY, {})
-        token = outcomes.get(self)
+        outcomes: dict[OAuth2BearerScheme, tuple[list[bytes], AccessToken]] = connection.scope.setdefault(_SCOPE_KEY, {})
+        fields = [value for name, value in connection.scope["headers"] if name == b"authorization"]
+        # An app that hands a request on with other headers may copy the scope, and this memory with it.
+        known = outcomes.get(self)
+        token = known[1] if known is not None and known[0] == fields else None
         try:
             if token is None:
-                fields = [value for name, value in connection.scope["headers"] if name == b"authorization"]
                 credentials = read_credentials(fields)
                 if credentials is None:
                     return None
-                token = outcomes[self] = await self.authenticator.authenticate(credentials)
+                token = await self.authenticator.authenticate(credentials)
+                outcomes[self] = fields, token
             verify_scopes(requirement, token.scopes, self.authenticator.policy.scope_hierarchy)
         except OAuth2Error as error:
             self.refuse(error, connection, requirement, token)
@@ -131,7 +139,7 @@ class OAuth2BearerScheme(OAuth2):
             ValueError: something that is no scope, or `offline_access`, which is no right at a resource.
         """
         requirement = scope_requirement(*scopes, any_of=any_of)
-        self._known_scopes.update(requirement)
+        self.announce_scopes(requirement)
         return ScopeGuard(self, requirement)
 
     def router(self) -> APIRouter:
@@ -142,8 +150,14 @@ class OAuth2BearerScheme(OAuth2):
         """Makes scopes known that are demanded elsewhere than at a route; `advertise` names them in `scopes_supported` too."""
         scopes = tuple(scopes)
         self._known_scopes.update(scopes)
+        self.preselected_scopes[:] = sorted(self._known_scopes)
         if advertise:
             self.advertised_scopes = tuple(dict.fromkeys((*self.advertised_scopes, *scopes)))
+
+    @property
+    def known_scopes(self) -> frozenset[str]:
+        """Every scope that was demanded or announced so far."""
+        return frozenset(self._known_scopes)
 
     @property
     def is_configured(self) -> bool:
@@ -174,7 +188,7 @@ class OAuth2BearerScheme(OAuth2):
         known = self._requirements.get(id(dependant))
         if known is None or known[0] is not dependant:
             known = self._requirements[id(dependant)] = dependant, collect_requirement(dependant, self, {})
-            self._known_scopes.update(known[1])
+            self.announce_scopes(known[1])
         return known[1]
 
     def refuse(

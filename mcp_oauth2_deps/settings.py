@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -101,6 +102,8 @@ class OAuth2Settings(BaseSettings):
     """The authorization endpoint for Swagger UI. Default: discovered."""
     token_url: str | None = None
     """The token endpoint for Swagger UI. Default: discovered."""
+    swagger_client_id: str | None = None
+    """The public client as which Swagger UI logs in."""
     metadata_url: str | None = None
     """Public URL of the RFC 9728 document. Default: derived from the resource."""
     cors_origins: _Identifiers = ()
@@ -189,6 +192,8 @@ class OAuth2Settings(BaseSettings):
                 problem = url_problem(url, allow_insecure_http=self.allow_insecure_http)
                 if problem:
                     raise _problem(name, f"{url!r} {problem}")
+        if self.metadata_url and not urlsplit(self.metadata_url).path.strip("/"):
+            raise _problem("metadata_url", f"{self.metadata_url!r} has no path; the document needs a place of its own")
         if self.jwks_uri and len(self.issuer) > 1:
             raise _problem("jwks_uri", "is possible with a single issuer only; without it keys are discovered")
         if self.soft_age >= self.jwks_cache_ttl:

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from mcp_oauth2_deps import Authenticator, OAuth2BearerScheme, OAuth2Settings
+from mcp_oauth2_deps.security import default_scheme
 from mcp_oauth2_deps.testing import DevelopmentIssuer
 
 RESOURCE = "https://api.example.com/mcp"
@@ -15,6 +16,9 @@ def _no_settings_in_the_environment(monkeypatch):
     for name in list(os.environ):
         if name.startswith("MCP_OAUTH2_"):
             monkeypatch.delenv(name)
+    yield
+    # Settings of the environment are read once, at first use.
+    default_scheme._authenticator = None
 
 
 @pytest.fixture

@@ -85,3 +85,13 @@ async def test_one_change_one_reason(auth, issuer, change, reason):
 async def test_a_payload_that_is_no_json_object_is_malformed(auth, issuer):
     head, _, tail = issuer.token().split(".")
     assert (await refused(auth, f"{head}.W10.{tail}")).reason == "malformed"
+
+
+@pytest.mark.parametrize(
+    "raw", ["t\u00f6k.\u00e9.x", "a" * 20_000, "", "\ud800.a.b"], ids=["not ascii", "long", "empty", "surrogate"]
+)
+@pytest.mark.parametrize("size", [0, 10])
+async def test_what_no_header_could_carry_is_malformed_too(make_scheme, raw, size):
+    with pytest.raises(InvalidTokenError) as caught:
+        await make_scheme(token_cache_size=size).authenticator.verify(raw)
+    assert caught.value.reason == "malformed"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI, Security
 from fastapi.testclient import TestClient
+from mcp.server.mcpserver import MCPServer
 
-import mcp_oauth2_deps
+import mcp_oauth2_deps.mcp
 from mcp_oauth2_deps import OAuth2Settings, errors, protected_resource_router, require_scopes
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
 from mcp_oauth2_deps.testing import DevelopmentIssuer
@@ -125,16 +126,21 @@ def test_the_readme_names_every_reason():
 
 def test_the_code_of_the_readme_runs_in_the_order_of_reading(oauth2_issuer):
     """The first app of all, several demands, a scheme of one's own; then an override, and the fixture, on the first app."""
-    first, several, own, override, in_tests = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[:5]
+    first, several, own, override, in_tests, behind = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     apps = []
-    for code in (first, several, own):
-        names = dict(vars(mcp_oauth2_deps)) | {"FastAPI": FastAPI, "Security": Security, "TestClient": TestClient}
+    for code in (first, several, own, behind):
+        names = dict(vars(mcp_oauth2_deps)) | {name: getattr(mcp_oauth2_deps.mcp, name) for name in mcp_oauth2_deps.mcp.__all__}
+        names |= {"FastAPI": FastAPI, "Security": Security, "TestClient": TestClient, "MCPServer": MCPServer}
         exec(compile(code, "README.md", "exec"), names)
         assert TestClient(names["app"]).get("/openapi.json").status_code == 200
         apps.append(names)
     challenge = TestClient(apps[1]["app"]).get("/files").headers["www-authenticate"]
     assert 'scope="mcp:use files:read team:a team:b"' in challenge
     assert 'scope="files:read"' in TestClient(apps[2]["app"]).get("/files").headers["www-authenticate"]
+    with TestClient(apps[3]["app"], base_url="http://127.0.0.1:8000") as client:
+        headers = oauth2_issuer.bearer(scopes=["mcp:use", "tools:call"])
+        refused = call_tool(client, headers, "write_file", path="a", text="b")
+        assert 'scope="mcp:use tools:call files:write"' in refused.headers["www-authenticate"]
     names = apps[0]
     exec(compile(in_tests, "README.md", "exec"), names)
     names["test_call"](oauth2_issuer)

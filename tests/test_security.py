@@ -2,7 +2,7 @@ import logging
 from typing import Annotated
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Request, Security, WebSocket
 from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse
 
@@ -325,3 +325,48 @@ def test_fail_fast_refuses_to_start_and_says_why(make_scheme, issuer, monkeypatc
     app.include_router(make_scheme().router())
     with pytest.raises(IssuerUnavailableError, match="MCP_OAUTH2_FAIL_FAST"), TestClient(app):
         pass
+
+
+def test_a_request_handed_on_with_other_credentials_is_judged_anew(auth, issuer):
+    """An app may dispatch a request into itself with a copy of the scope; what was remembered is not for others."""
+    import httpx
+
+    app = FastAPI()
+    app.include_router(auth.router())
+
+    @app.get("/inner")
+    async def inner(token: Annotated[AccessToken, Security(auth.require_scopes("a"))]) -> str | None:
+        return token.subject
+
+    @app.get("/outer", dependencies=[Security(auth.require_scopes("a"))])
+    async def outer(request: Request) -> list[int | str]:
+        bob = issuer.bearer(subject="bob", scopes=["a"])["Authorization"].encode()
+        own = request.headers["authorization"].encode()
+        statuses = []
+        for fields in ([], [b"Bearer garbage"], [own, own], [bob], [own]):
+            headers = [(b"authorization", field) for field in fields]
+
+            async def dispatch(scope, receive, send, headers=headers):
+                await app({**request.scope, "path": "/inner", "headers": headers}, receive, send)
+
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(dispatch), base_url="http://t") as client:
+                answer = await client.get("/inner")
+                statuses.append(answer.json() if answer.status_code == 200 else answer.status_code)
+        return statuses
+
+    with TestClient(app) as client:
+        answer = client.get("/outer", headers=issuer.bearer(subject="alice", scopes=["a"]))
+    assert answer.json() == [401, 401, 400, "bob", "alice"]
+
+
+@pytest.mark.parametrize("path", ["/m%20p", "/%C3%A9", "/a%2Bb/"])
+def test_a_metadata_url_with_percent_encoding_answers(make_scheme, path):
+    for settings in ({"resource": f"https://api.example.com{path}"}, {"metadata_url": f"https://api.example.com{path}"}):
+        auth = make_scheme(**settings)
+        app = FastAPI()
+        app.include_router(auth.router())
+        app.get("/", dependencies=[Security(auth)])(lambda: "in")
+        with TestClient(app) as client:
+            url = client.get("/").headers["www-authenticate"].partition('resource_metadata="')[2].partition('"')[0]
+            assert path in url
+            assert client.get(url.removeprefix("https://api.example.com")).status_code == 200

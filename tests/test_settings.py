@@ -44,6 +44,7 @@ GOOD = {"issuer": "https://auth.example.com", "resource": "https://api.example.c
             "JWKS_URI",
             "single issuer",
         ),
+        ({"metadata_url": "https://a.example"}, "METADATA_URL", "has no path"),
         ({"fail_fast": "perhaps"}, "FAIL_FAST", "boolean"),
         ({"isuer": "https://auth.example.com"}, "ISUER", "did you mean MCP_OAUTH2_ISSUER?"),
         ({"colour": "red"}, "COLOUR", "is no setting"),

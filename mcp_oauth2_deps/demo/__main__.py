@@ -18,10 +18,12 @@ try:
     import uvicorn
 
     from mcp_oauth2_deps.demo.app import SCOPES, create_app
+    from mcp_oauth2_deps.demo.docs import REDIRECT_PATH
 except ImportError as error:
-    sys.exit(f"The demo needs {error.name}; install mcp-oauth2-deps[mcp,testing].")
+    sys.exit(f"The demo needs {error.name}; install mcp-oauth2-deps[demo].")
 
 _CLIENT, _SECRET = "demo", "demo-secret"
+_SWAGGER_CLIENT = "swagger-ui"
 # Where MCP Inspector runs in a browser.
 _INSPECTOR = ("http://localhost:6274", "http://127.0.0.1:6274")
 
@@ -54,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
             listener = stack.enter_context(bind_loopback(port))
             base = f"http://127.0.0.1:{listener.getsockname()[1]}"
             option, port = "--issuer-port", options.issuer_port
-            issuer = stack.enter_context(_make_issuer(f"{base}/mcp").serve(port))
+            issuer = stack.enter_context(_make_issuer(base).serve(port))
         except (OSError, OverflowError) as error:
             taken = getattr(error, "strerror", None) or "no such port"
             print(f"Port {port} on 127.0.0.1 cannot be used ({taken}); choose another with {option}.", file=sys.stderr)  # noqa: T201
@@ -64,14 +66,24 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _make_issuer(resource: str) -> DevelopmentIssuer:
-    clients = {_CLIENT: Client(_SECRET, frozenset(SCOPES))}
+def _make_issuer(base: str) -> DevelopmentIssuer:
+    resource = f"{base}/mcp"
+    pages = (base, base.replace("127.0.0.1", "localhost"))
+    clients = {
+        _CLIENT: Client(_SECRET, frozenset(SCOPES)),
+        _SWAGGER_CLIENT: Client(redirect_uris=tuple(page + REDIRECT_PATH for page in pages), name="Swagger UI of the demo"),
+    }
     return DevelopmentIssuer(algorithm="ES256", audience=resource, resources=[resource], scopes=SCOPES, clients=clients)
 
 
 def _serve(issuer: DevelopmentIssuer, listener: socket, base: str) -> None:
     settings = OAuth2Settings(
-        issuer=issuer.url, resource=f"{base}/mcp", scopes=SCOPES, cors_origins=_INSPECTOR, allow_insecure_http=True
+        issuer=issuer.url,
+        resource=f"{base}/mcp",
+        scopes=SCOPES,
+        cors_origins=_INSPECTOR,
+        swagger_client_id=_SWAGGER_CLIENT,
+        allow_insecure_http=True,
     )
     # A client that keeps a stream open must not keep the demo from ending.
     config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=2)
@@ -87,7 +99,7 @@ def _announcement(issuer: DevelopmentIssuer, settings: OAuth2Settings, base: str
 For development only, reachable from this machine only; the keys are new at each start. Ctrl-C stops both servers.
 
   MCP server   {settings.resource}  (tools: whoami, read_file, write_file, delete_file)
-  REST         {base}/files  (docs: {base}/docs)
+  REST         {base}/files  (try it with a login at {base}/docs)
   metadata     {metadata_url(settings.resource)}
   issuer       {issuer.url}  (log in as alice with the password alice, or bob with bob;
                token endpoint {issuer.url}/token, client {_CLIENT}, secret {_SECRET}; tokens last an hour)

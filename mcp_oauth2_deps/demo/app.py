@@ -7,6 +7,7 @@ from fastapi.responses import PlainTextResponse
 from mcp.server.mcpserver import MCPServer
 
 from mcp_oauth2_deps import AccessToken, OAuth2BearerScheme, OAuth2Settings
+from mcp_oauth2_deps.demo.docs import add_offline_docs
 from mcp_oauth2_deps.mcp import ToolScopes, current_token, mcp_router, scopes
 
 SCOPES = {
@@ -55,7 +56,9 @@ def create_app(settings: OAuth2Settings) -> FastAPI:
     """The MCP server at the path of the resource, one open and one guarded REST route."""
     auth = OAuth2BearerScheme(settings)
     files = {"a.txt": "read a.txt"}
-    app = FastAPI(title="mcp-oauth2-deps demo")
+    init_oauth = auth.swagger_ui_init_oauth()
+    app = FastAPI(title="mcp-oauth2-deps demo", docs_url=None, redoc_url=None, swagger_ui_init_oauth=init_oauth)
+    add_offline_docs(app)
     app.include_router(auth.router())
     app.include_router(mcp_router(create_server(files), auth=auth, scopes=ToolScopes(every_call=["mcp:use"])))
 

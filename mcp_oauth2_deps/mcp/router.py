@@ -90,11 +90,11 @@ class _Door:
         async def post(request: Request, token: demanded) -> Response:
             return await self._post(request, token)
 
-        async def stream(token: demanded) -> Response:
-            return self._hand_over(token, None)
+        async def stream(request: Request, token: demanded) -> Response:
+            return self._hand_over(request, token, None)
 
-        async def end(token: demanded) -> Response:
-            return self._hand_over(token, None)
+        async def end(request: Request, token: demanded) -> Response:
+            return self._hand_over(request, token, None)
 
         for path in dict.fromkeys((self._path, self._path.rstrip("/") + "/")):
             shown = path == self._path
@@ -183,7 +183,7 @@ class _Door:
             answer = {"code": error.code, "message": str(error)}
             return JSONResponse({"jsonrpc": "2.0", "id": error.message_id, "error": answer}, status_code=400)
         await self._authorize(request, token, message)
-        return self._hand_over(token, body)
+        return self._hand_over(request, token, body)
 
     async def _authorize(self, request: Request, token: AccessToken, message: Message) -> None:
         needed = await self._needed_for(message)
@@ -198,14 +198,16 @@ class _Door:
         except InsufficientScopeError as error:
             self._scheme.refuse(error, request, requirement, token)
 
-    def _hand_over(self, token: AccessToken, body: bytes | None) -> Response:
+    def _hand_over(self, request: Request, token: AccessToken, body: bytes | None) -> Response:
         if self._app is None:
             logger.error("an MCP request came, but the app's lifespan did not run; a mounted app gets none from its parent")
             raise HTTPException(503, "The MCP server is not running.", {"Retry-After": "1"})
         policy = self._scheme.authenticator.policy
         path = self._engine.path or self._path
         caller = Caller(token, policy.scope_hierarchy)
-        changes = {"path": path, "raw_path": path.encode(), "root_path": "", **user_of(caller)}
+        # The token stays here: no tool can forward it (MCP, "Token handling").
+        headers = [header for header in request.scope["headers"] if header[0] != b"authorization"]
+        changes = {"path": path, "raw_path": path.encode(), "root_path": "", "headers": headers, **user_of(caller)}
         return Handover(called_by(caller, self._app), changes=changes, body=body)
 
 

@@ -4,7 +4,7 @@ What header and claims must say does not belong here; neither does choosing a ke
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -57,10 +57,10 @@ class UnverifiedHeader:
 class UnverifiedToken:
     """A token in three parts, decoded, of which nothing is verified."""
 
-    header_segment: bytes
-    signing_input: bytes
-    payload: bytes
-    signature: bytes
+    header_segment: bytes = field(repr=False)
+    signing_input: bytes = field(repr=False)
+    payload: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
 
 
 class _PSSKey(Key):

@@ -18,6 +18,7 @@ class IssuerMetadata:
     jwks_uri: str
     authorization_endpoint: str | None
     token_endpoint: str | None
+    refreshes: bool = False
 
 
 def well_known_urls(issuer: str) -> tuple[str, ...]:
@@ -66,5 +67,11 @@ def read_metadata(issuer: str, document: dict[str, Any]) -> IssuerMetadata:
     jwks_uri = document.get("jwks_uri")
     if not isinstance(jwks_uri, str):
         raise DocumentError("the document names no jwks_uri; set MCP_OAUTH2_JWKS_URI if the issuer has one")
-    endpoints = (document.get(f"{name}_endpoint") for name in ("authorization", "token"))
-    return IssuerMetadata(jwks_uri, *(url if isinstance(url, str) else None for url in endpoints))
+    authorization, token = (document.get(f"{name}_endpoint") for name in ("authorization", "token"))
+    grants = document.get("grant_types_supported")
+    return IssuerMetadata(
+        jwks_uri,
+        authorization if isinstance(authorization, str) else None,
+        token if isinstance(token, str) else None,
+        refreshes=isinstance(grants, list) and "refresh_token" in grants,
+    )

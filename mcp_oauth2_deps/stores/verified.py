@@ -9,6 +9,7 @@ from hashlib import sha256
 from cachetools import LRUCache
 
 from mcp_oauth2_deps.models import AccessToken
+from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
 from mcp_oauth2_deps.protocol.keys import KeySet
 
 
@@ -32,7 +33,8 @@ class VerifiedTokens:
 
         Does not check: that the key set is still the current one and that the token has not expired since.
         """
-        if self._entries is None:
+        # What cannot have been remembered is not worth a digest, whatever its length.
+        if self._entries is None or len(raw) > MAX_TOKEN_BYTES or not raw.isascii():
             return None
         entry = self._entries.get(sha256(raw.encode("ascii")).digest())
         return None if entry is None else (entry.token, entry.key_set)

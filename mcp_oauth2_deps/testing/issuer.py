@@ -79,6 +79,8 @@ class DevelopmentIssuer:
         lifetime: int = 3600,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if isinstance(resources, str):
+            raise ValueError("resources is a collection of URIs, not one string")
         self.url = url
         self.audience = audience
         self.clients = dict(clients or {})
@@ -114,13 +116,14 @@ class DevelopmentIssuer:
 
     def metadata(self) -> dict[str, Any]:
         """The authorization server metadata (RFC 8414), with what OIDC clients look for; there are no ID tokens."""
-        return {
+        # A list without elements is left out (RFC 8414 section 3.2).
+        scopes = {"scopes_supported": sorted(self.scopes)} if self.scopes else {}
+        return scopes | {
             "issuer": self.url,
             "jwks_uri": self._at("/jwks"),
             "authorization_endpoint": self._at("/authorize"),
             "token_endpoint": self._at("/token"),
             "registration_endpoint": self._at("/register"),
-            "scopes_supported": sorted(self.scopes),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "grant_types_supported": list(GRANT_TYPES),
@@ -206,7 +209,7 @@ class DevelopmentIssuer:
         return PlainTextResponse(_NOTICE)
 
     async def _publish(self, request: Request) -> Response:
-        return JSONResponse((await self.fetch(str(request.url))).content)
+        return JSONResponse((await self.fetch(request.scope["path"])).content)
 
     async def _token(self, request: Request) -> Response:
         self.requests["/token"] += 1

@@ -188,14 +188,11 @@ class LoginRoutes:
         return transaction if right and self._is_ours(http) else None
 
     def _is_ours(self, http: Request) -> bool:
-        """Whether the browser says that our own page sent the form, where it says anything.
-
-        It says `null` for a page without a referrer, as ours are; then `Sec-Fetch-Site` tells.
-        """
+        """Whether the browser says that our own page sent the form, where it says anything."""
         origin, site = http.headers.get("origin"), http.headers.get("sec-fetch-site")
         if site not in (None, "same-origin"):
             return False
-        if origin is None or (origin == "null" and site is not None):
+        if origin is None:
             return True
         try:
             mine, sender = urlsplit(self._authority.url), urlsplit(origin)

@@ -145,20 +145,22 @@ def _site(uri: str) -> str:
 def _form_action(uri: str) -> str:
     """Lets the consent form end at the client: Chromium applies form-action to every redirect after a form.
 
-    Where an https page sends people on to is its own secret, as with https://vscode.dev/redirect: no list would hold.
+    A client on loopback may send people on to another port; where an https page sends them, as https://vscode.dev/redirect
+    does to an app, nobody here knows, and no list would hold.
     """
     scheme = urlsplit(uri).scheme
     if scheme == "https":
         return ""
     # A host in brackets is no CSP source; a private-use scheme has no host that counts.
-    source = _site(uri) if scheme == "http" and "[" not in uri else f"{scheme}:"
-    return f"form-action 'self' {source}; "
+    known = scheme == "http" and "[" not in uri
+    return f"form-action 'self' {'http://127.0.0.1:* http://localhost:*' if known else f'{scheme}:'}; "
 
 
 def _page(title: str, content: str, *, form_action: str, status: int = 200) -> Response:
     """A page that cannot be framed, stored or scripted.
 
-    No Cross-Origin-Opener-Policy: Swagger UI waits in the window that opened this one.
+    No Cross-Origin-Opener-Policy: Swagger UI waits in the window that opened this one. Under the referrer policy `no-referrer`
+    a browser would send our own forms with `Origin: null`; under `same-origin` it tells others as little, and us the truth.
     """
     headers = {
         "Content-Security-Policy": (
@@ -166,7 +168,7 @@ def _page(title: str, content: str, *, form_action: str, status: int = 200) -> R
         ),
         "X-Frame-Options": "DENY",
         "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": "same-origin",
         "Cache-Control": "no-store",
     }
     page = _fill(_FRAME, title=title, style=_Markup(_STYLE), content=content)

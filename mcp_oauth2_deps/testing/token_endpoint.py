@@ -22,7 +22,7 @@ async def answer_token_request(authority: Authority, request: Request) -> Respon
         return not_stored(_tokens(authority, client_id, client, form))
     except RefusedError as refused:
         challenge = refused.error == "invalid_client" and authorization != ""
-        return refused.answer({"WWW-Authenticate": "Basic"} if challenge else None)
+        return refused.answer({"WWW-Authenticate": 'Basic realm="development issuer"'} if challenge else None)
 
 
 def _tokens(authority: Authority, client_id: str, client: Client, form: Mapping[str, str]) -> dict[str, object]:

@@ -267,3 +267,8 @@ def test_the_refusal_of_a_key_does_not_quote_it(signers):
         build_signature_keys(signers["ES256"].jwk | {"d": "hush-hush", "x": "show-me"}, SUPPORTED_ALGORITHMS)
     assert "hush" not in str(refusal.value)
     assert refusal.value.__cause__ is None
+
+
+def test_a_token_in_parts_shows_nothing_of_itself(signers):
+    shown = repr(split_token(signers["ES256"].token()))
+    assert shown == "UnverifiedToken()"

@@ -85,3 +85,17 @@ def test_a_server_that_cannot_start_says_so():
 
     with pytest.raises(RuntimeError, match="did not start"), LoopbackServer(broken):
         pass
+
+
+@pytest.mark.parametrize("host", ["[", "a b", "\u00e9", ""])
+def test_an_odd_host_changes_nothing(client, host):
+    assert client.get("/jwks", headers={"host": host.encode()}).status_code == 200
+
+
+def test_one_string_is_no_collection_of_resources():
+    with pytest.raises(ValueError, match="not one string"):
+        DevelopmentIssuer(algorithm="ES256", resources="https://api.example.com/mcp")
+
+
+def test_scopes_are_published_where_there_are_some():
+    assert "scopes_supported" not in DevelopmentIssuer(algorithm="ES256").metadata()

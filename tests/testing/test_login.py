@@ -154,7 +154,7 @@ def test_markup_in_names_scopes_and_state_is_text(make_browser, page):
 @pytest.mark.parametrize(
     ("redirect_uri", "source"),
     [
-        ("http://127.0.0.1:3000/callback", " form-action 'self' http://127.0.0.1:3000;"),
+        ("http://127.0.0.1:3000/callback", " form-action 'self' http://127.0.0.1:* http://localhost:*;"),
         ("http://[::1]:3000/callback", " form-action 'self' http:;"),
         ("cursor://anysphere/callback", " form-action 'self' cursor:;"),
         ("https://vscode.dev/redirect", ""),
@@ -170,11 +170,12 @@ def test_pages_are_closed_but_for_the_way_to_the_client(make_browser, redirect_u
         assert re.fullmatch(r"style-src 'sha256-[\w+/=]+'", style)
         assert rest == f"{form_action} base-uri 'none'; frame-ancestors 'none'"
         assert page.headers["x-frame-options"] == "DENY"
-        assert page.headers["referrer-policy"] == "no-referrer"
+        assert page.headers["referrer-policy"] == "same-origin"
         assert page.headers["cache-control"] == "no-store"
         assert "access-control-allow-origin" not in page.headers
     answer = browser.decide(consent)
     assert answer.headers["location"].startswith(redirect_uri + "?code=")
+    assert answer.headers["referrer-policy"] == "no-referrer"
 
 
 def test_every_field_has_a_label_and_nothing_is_loaded(browser):
@@ -194,7 +195,7 @@ FOREIGN_HEADERS = [
     {"origin": "https://evil.example"},
     {"origin": "http://127.0.0.1:8000"},
     {"origin": "null"},
-    {"origin": "null", "sec-fetch-site": "cross-site"},
+    {"origin": "null", "sec-fetch-site": "same-origin"},
     {"origin": "http://["},
     {"sec-fetch-site": "same-site"},
     {"origin": "http://evil.example:9000", "host": "evil.example:9000"},
@@ -202,7 +203,6 @@ FOREIGN_HEADERS = [
 OWN_HEADERS = [
     {"origin": "http://127.0.0.1:9000"},
     {"origin": "http://127.0.0.1:9000", "sec-fetch-site": "same-origin"},
-    {"origin": "null", "sec-fetch-site": "same-origin"},
     {"origin": "http://localhost:9000", "host": "localhost:9000"},
     {},
 ]

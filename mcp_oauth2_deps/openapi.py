@@ -1,0 +1,201 @@
+"""What OpenAPI and Swagger UI are told of a scheme: where to log in, which scopes there are, how refusals look.
+
+FastAPI makes the document once and keeps it. Here it is made anew when an issuer's endpoints become known, and completed.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from fastapi.openapi.models import OAuth2 as OAuth2Model
+from fastapi.openapi.models import OAuthFlowAuthorizationCode, OAuthFlows
+from pydantic import ValidationError
+
+from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidRequestError, IssuerUnavailableError, MissingCredentialsError
+from mcp_oauth2_deps.protocol.challenges import challenge_for
+from mcp_oauth2_deps.protocol.metadata import metadata_url
+
+if TYPE_CHECKING:
+    from mcp_oauth2_deps.security import OAuth2BearerScheme
+
+_METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+_SCHEMA = "OAuth2Refusal"
+_UNFIT_FOR_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def scheme_models(scheme: "OAuth2BearerScheme") -> dict[str, OAuth2Model]:
+    """One security scheme for each issuer, by name. Needs no environment: what is not known yet has no flow."""
+    try:
+        settings = scheme.settings
+    except ValidationError:
+        return {scheme.scheme_name: OAuth2Model(flows=OAuthFlows())}
+    models: dict[str, OAuth2Model] = {}
+    for issuer, store in scheme.authenticator.stores.items():
+        name = scheme.scheme_name
+        if len(settings.issuer) > 1:
+            name = _UNFIT_FOR_A_NAME.sub("-", f"{name}-{urlsplit(issuer).netloc}{urlsplit(issuer).path}").rstrip("-")
+        found = store.metadata
+        authorization_url = settings.authorization_url or (found.authorization_endpoint if found else None)
+        token_url = settings.token_url or (found.token_endpoint if found else None)
+        flow = None
+        if authorization_url and token_url:
+            refresh_url = token_url if found is not None and found.refreshes else None
+            scopes = dict.fromkeys(sorted(scheme.known_scopes), "") | dict(settings.scopes)
+            flow = OAuthFlowAuthorizationCode(
+                authorizationUrl=authorization_url, tokenUrl=token_url, refreshUrl=refresh_url, scopes=scopes
+            )
+        models[name] = OAuth2Model(flows=OAuthFlows(authorizationCode=flow), description=_description(issuer, flow is not None))
+    return models
+
+
+def _description(issuer: str, endpoints_known: bool) -> str:
+    if endpoints_known:
+        return f"Press Authorize, choose the scopes you need, and log in at {issuer}. A 403 names the scopes that are missing."
+    return f"Where to log in at {issuer} is not known yet: the issuer was not reached. Load this page again later."
+
+
+def swagger_ui_init_oauth(scheme: "OAuth2BearerScheme", client_id: str | None, more: dict[str, Any]) -> dict[str, Any]:
+    """What `FastAPI(swagger_ui_init_oauth=...)` takes; see the method of the scheme."""
+    settings = scheme.settings
+    if "client_secret" in more or "clientSecret" in more:
+        raise ValueError(
+            "a client secret on a page that everybody can read is none; register a public client (PKCE), without a secret"
+        )
+    client_id = client_id or settings.swagger_client_id
+    if client_id is None:
+        raise ValueError("Swagger UI needs a client id: give client_id=..., or set MCP_OAUTH2_SWAGGER_CLIENT_ID")
+    scheme.announce_scopes(settings.scopes)
+    return {
+        "clientId": client_id,
+        "usePkceWithAuthorizationCodeGrant": True,
+        # A live list: routes that are added later bring their scopes along.
+        "scopes": scheme.preselected_scopes,
+        "additionalQueryStringParams": {"resource": settings.resource},
+        **more,
+    }
+
+
+class Documentation:
+    """The `openapi` of an app, in place of FastAPI's own method; it knows the schemes of the app."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._original: Callable[[], dict[str, Any]] = app.openapi
+        self._schemes: list[OAuth2BearerScheme] = []
+        self._made_with: object = None
+        self._completed: dict[str, Any] | None = None
+
+    @classmethod
+    def install(cls, app: FastAPI, scheme: "OAuth2BearerScheme") -> None:
+        """Makes the app's document tell of this scheme."""
+        documentation = app.openapi if isinstance(app.openapi, cls) else cls(app)
+        documentation.add(scheme)
+        app.openapi = documentation  # type: ignore[method-assign]  # FastAPI's documented way to change the document
+
+    def add(self, scheme: "OAuth2BearerScheme") -> None:
+        """Tells of one more scheme."""
+        if scheme not in self._schemes:
+            self._schemes.append(scheme)
+            self._completed = None
+
+    def __call__(self) -> dict[str, Any]:
+        """The document, completed."""
+        known = [scheme_models(scheme) for scheme in self._schemes]
+        if known != self._made_with or self._completed is None:
+            self._app.openapi_schema = None
+        document = self._original()
+        if document is not self._completed:
+            for scheme in self._schemes:
+                _complete(document, scheme)
+            self._completed = document
+            self._made_with = [scheme_models(scheme) for scheme in self._schemes]
+        return document
+
+
+def _complete(document: dict[str, Any], scheme: "OAuth2BearerScheme") -> None:
+    """Adds what FastAPI does not know: a scheme for each issuer, all scopes of all routes, the refusals."""
+    operations = list(_operations_of(document, scheme.scheme_name))
+    scheme.announce_scopes(scope for _, scopes in operations for scope in scopes)
+    models = scheme_models(scheme)
+    for operation, scopes in operations:
+        others = [entry for entry in operation["security"] if scheme.scheme_name not in entry]
+        operation["security"] = [{name: scopes} for name in models] + others
+        if scheme.document_responses:
+            for status in ("400", "401", "403", "503"):
+                operation["responses"].setdefault(status, {"$ref": f"#/components/responses/OAuth2Refusal{status}"})
+    if not operations:
+        return
+    components = document.setdefault("components", {})
+    schemes = components.setdefault("securitySchemes", {})
+    schemes.pop(scheme.scheme_name, None)
+    schemes |= {name: model.model_dump(mode="json", by_alias=True, exclude_none=True) for name, model in models.items()}
+    if scheme.document_responses:
+        components.setdefault("schemas", {})[_SCHEMA] = _REFUSAL
+        components.setdefault("responses", {}).update(_responses(scheme))
+
+
+def _operations_of(document: dict[str, Any], scheme_name: str) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    for path in document.get("paths", {}).values():
+        for method, operation in path.items():
+            if method in _METHODS:
+                found = [entry[scheme_name] for entry in operation.get("security", ()) if scheme_name in entry]
+                if found:
+                    yield operation, list(dict.fromkeys(scope for scopes in found for scope in scopes))
+
+
+_REFUSAL = {
+    "title": _SCHEMA,
+    "type": "object",
+    "required": ["detail"],
+    "properties": {
+        "detail": {
+            "type": "object",
+            "required": ["error", "error_description"],
+            "properties": {
+                "error": {
+                    "anyOf": [{"enum": ["invalid_request", "invalid_token", "insufficient_scope"]}, {"type": "null"}],
+                    "description": "The error code of RFC 6750; null where no token was sent, or none can be checked.",
+                },
+                "error_description": {"type": "string"},
+            },
+        }
+    },
+}
+_CHALLENGE = "Where and with which scopes to get a token (RFC 6750 section 3, RFC 9728 section 5.1)."
+_MEANINGS = {
+    "400": "The request does not hold exactly one well-formed Bearer token.",
+    "401": "A token is missing, or is not valid.",
+    "403": "The token does not hold the scopes that this operation needs.",
+    "503": "The issuer's keys cannot be had at the moment.",
+}
+
+
+def _responses(scheme: "OAuth2BearerScheme") -> dict[str, Any]:
+    try:
+        resource_metadata = metadata_url(scheme.settings.resource, scheme.settings.metadata_url)
+    except ValidationError:
+        resource_metadata = "https://api.example.com/.well-known/oauth-protected-resource/mcp"
+    missing = ("files:write",)
+    examples = {
+        "400": InvalidRequestError("malformed_credentials"),
+        "401": MissingCredentialsError(),
+        "403": InsufficientScopeError(required=missing, granted=frozenset(), missing=missing),
+        "503": IssuerUnavailableError("", "", retry_after=30),
+    }
+    return {
+        f"OAuth2Refusal{status}": _response(status, challenge_for(error, resource_metadata=resource_metadata))
+        for status, error in examples.items()
+    }
+
+
+def _response(status: str, challenge: Any) -> dict[str, Any]:
+    name = "Retry-After" if status == "503" else "WWW-Authenticate"
+    header = {"description": "Seconds." if status == "503" else _CHALLENGE, "schema": {"type": "string"}}
+    example = {"detail": {"error": challenge.error, "error_description": challenge.description}}
+    return {
+        "description": _MEANINGS[status],
+        "headers": {name: header | {"example": challenge.headers[name]}},
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{_SCHEMA}"}, "example": example}},
+    }
