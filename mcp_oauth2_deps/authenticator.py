@@ -61,21 +61,23 @@ class Authenticator:
             scope_hierarchy=transitive_hierarchy(settings.scope_hierarchy),
         )
         documents = documents or HTTPDocuments(timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http)
-        self.stores = {
-            issuer: JWKSStore(
-                issuer,
-                documents,
-                algorithms=self.policy.algorithms,
-                jwks_uri=settings.jwks_uri,
-                refresh_after=settings.soft_age,
-                cache_ttl=settings.jwks_cache_ttl,
-                cooldown=settings.jwks_refresh_cooldown,
-            )
-            for issuer in settings.issuer
-        }
+        self.stores = {issuer: self._make_store(issuer, documents) for issuer in settings.issuer}
         self._verified = VerifiedTokens(settings.token_cache_size)
         self._headers: LRUCache[bytes, UnverifiedHeader] = LRUCache(256)
         self._now = wall_clock
+
+    def _make_store(self, issuer: str, documents: DocumentSource) -> JWKSStore:
+        return JWKSStore(
+            issuer,
+            documents,
+            algorithms=self.policy.algorithms,
+            jwks_uri=self.settings.jwks_uri,
+            refresh_after=self.settings.soft_age,
+            cache_ttl=self.settings.jwks_cache_ttl,
+            cooldown=self.settings.jwks_refresh_cooldown,
+            # Metadata and keys; a third and a fourth exchange come only after quick refusals.
+            deadline=2 * self.settings.http_timeout,
+        )
 
     async def start(self) -> None:
         """Fetches the keys of every issuer, so that the first request need not wait.

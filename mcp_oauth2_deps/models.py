@@ -125,12 +125,14 @@ class Message:
         kind: what the method acts on, if on something that has a name: `tools`, `prompts` or `resources`.
         names: the names or URIs of these things.
         message_id: `id`, which an answer repeats; none in a notification.
+        params: what was sent with it.
     """
 
     method: str | None
     kind: str | None = None
     names: tuple[str, ...] = ()
     message_id: str | int | None = None
+    params: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Answers to the caller do not belong here.
 """
 
 import re
+from collections.abc import Mapping
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError, IssuerUnavailableError, OAuth2Error
 from mcp_oauth2_deps.models import AccessToken
@@ -25,4 +26,9 @@ def refusal_facts(error: OAuth2Error, token: AccessToken | None) -> str:
             facts |= {"issuer": error.issuer}
     if token is not None:
         facts |= {"issuer": token.issuer, "client": token.client_id, "subject": token.subject}
-    return " ".join(f"{name}={_UNPRINTABLE.sub('?', text)[:_LONGEST_FACT]}" for name, text in facts.items() if text)
+    return facts_line(facts)
+
+
+def facts_line(facts: Mapping[str, str | None]) -> str:
+    """The facts in printable ASCII, on one line; those that are not known are left out."""
+    return " ".join(f"{name}={_UNPRINTABLE.sub('?', text[:_LONGEST_FACT])}" for name, text in facts.items() if text)

@@ -3,6 +3,7 @@
 What an engine does with a message does not belong here.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,10 +24,12 @@ from mcp_oauth2_deps.mcp.engines import Engine, Transport, engine_for
 from mcp_oauth2_deps.mcp.lists import ListFilter
 from mcp_oauth2_deps.mcp.principals import called_by, user_of
 from mcp_oauth2_deps.models import AccessToken, Message, ScopeRequirement
+from mcp_oauth2_deps.protocol.encoding import SMALL
 from mcp_oauth2_deps.protocol.jsonrpc import INVALID_REQUEST, is_json_content_type, read_message, verify_mirrored_headers
 from mcp_oauth2_deps.protocol.scopes import verify_scopes
 from mcp_oauth2_deps.protocol.tool_scopes import KINDS, ToolScopes
 from mcp_oauth2_deps.protocol.urls import host_fields
+from mcp_oauth2_deps.refusals import facts_line
 from mcp_oauth2_deps.routes import path_of
 from mcp_oauth2_deps.security import OAuth2BearerScheme, default_scheme
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -176,10 +179,10 @@ class _Door:
     async def _post(self, request: Request, token: AccessToken) -> Response:
         try:
             body = await _read_body(request, self._scheme.settings.max_body_size)
-            message = read_message(body)
-            verify_mirrored_headers(request.scope["headers"], body, message)
+            message = read_message(body) if len(body) <= SMALL else await asyncio.to_thread(read_message, body)
+            verify_mirrored_headers(request.scope["headers"], message)
         except MessageError as error:
-            logger.info("refused a message with 400: %s client=%s subject=%s", error, token.client_id, token.subject)
+            logger.info("refused with 400: %s %s", error, facts_line({"client": token.client_id, "subject": token.subject}))
             answer = {"code": error.code, "message": str(error)}
             return JSONResponse({"jsonrpc": "2.0", "id": error.message_id, "error": answer}, status_code=400)
         await self._authorize(request, token, message)

@@ -23,7 +23,9 @@ _NAMED = {
     "resources/unsubscribe": ("resources", "uri"),
 }
 _REFERENCES = {"ref/prompt": ("prompts", "name"), "ref/resource": ("resources", "uri")}
+_MIRRORED = {b"mcp-method": "Mcp-Method", b"mcp-name": "Mcp-Name"}
 _LONGEST_ID = 256
+_LONGEST_URI = 8192
 _JSON_TYPE = re.compile(r'application/json(?:\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
 _ENCODED = re.compile(r"=\?base64\?(.*)\?=")
 
@@ -56,9 +58,9 @@ def read_message(body: bytes) -> Message:
         raise MessageError(INVALID_PARAMS, "The member params must be an object.", message_id)
     try:
         kind, names = _named_things(method, params)
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise MessageError(INVALID_PARAMS, "The params do not name what the method acts on.", message_id) from None
-    return Message(method, kind, names, message_id)
+    return Message(method, kind, names, message_id, params)
 
 
 def _read_id(members: dict[str, Any]) -> str | int | None:
@@ -90,33 +92,34 @@ def _named_things(method: str, params: dict[str, Any]) -> tuple[str | None, tupl
 def _strings(values: object) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise TypeError("names are strings")
+    if any(len(value) > _LONGEST_URI for value in values):
+        raise ValueError("a name is longer than any")
     return tuple(values)
 
 
-def verify_mirrored_headers(headers: Iterable[tuple[bytes, bytes]], body: bytes, message: Message) -> None:
-    """Guarantees that `Mcp-Method` and `Mcp-Name`, where sent, say what the body says, whatever the protocol version.
+def verify_mirrored_headers(headers: Iterable[tuple[bytes, bytes]], message: Message) -> None:
+    """Guarantees that `Mcp-Method` and `Mcp-Name`, where sent, say once what the body says, whatever the protocol version.
 
     Does not check: that they are sent, which the engine demands where the revision does.
 
     Raises:
-        MessageError: one of them says something else, or cannot be read.
+        MessageError: one of them says something else, is there twice, or cannot be read.
     """
+    sent: dict[bytes, str] = {}
     for name, value in headers:
-        if name == b"mcp-method":
-            fits = value.decode("latin-1").strip() == message.method
-        elif name == b"mcp-name":
-            fits = _decoded(value.decode("latin-1").strip()) in (message.names or _string_params(body))
-        else:
-            continue
+        if name in _MIRRORED:
+            if name in sent:
+                raise MessageError(HEADER_MISMATCH, f"The field {_MIRRORED[name]} is there twice.", message.message_id)
+            sent[name] = value.decode("latin-1").strip()
+    for name, said in sent.items():
+        fits = said == message.method if name == b"mcp-method" else _names(message, _decoded(said))
         if not fits:
-            field = "Mcp-Method" if name == b"mcp-method" else "Mcp-Name"
-            raise MessageError(HEADER_MISMATCH, f"The field {field} contradicts the body.", message.message_id)
+            raise MessageError(HEADER_MISMATCH, f"The field {_MIRRORED[name]} contradicts the body.", message.message_id)
 
 
-def _string_params(body: bytes) -> tuple[str, ...]:
-    """Methods of extensions mirror a parameter of theirs; which one is not known here."""
-    params = parse_json_object(body).get("params", {})
-    return tuple(value for value in params.values() if isinstance(value, str))
+def _names(message: Message, name: str | None) -> bool:
+    # Methods of extensions mirror a parameter of theirs; which one is not known here.
+    return name is not None and name in (message.names or message.params.values())
 
 
 def _decoded(value: str) -> str | None:

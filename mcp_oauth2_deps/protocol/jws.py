@@ -31,6 +31,11 @@ _MIN_RSA_BITS = 2048
 # Beyond these a published key would buy its issuer our processor time, and no security.
 _MAX_RSA_BITS = 16384
 _MAX_RSA_EXPONENT = 2**32
+# The y coordinates of the eight points of small order of edwards25519 (RFC 8032 section 5.1), also beyond the prime.
+_WITHOUT_SIGN = 2**255 - 1
+_P = 2**255 - 19
+_ORDER_8_Y = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER_Y = frozenset({0, 1, _P - 1, _P, _P + 1, _ORDER_8_Y, _P - _ORDER_8_Y})
 
 
 class SignatureKey(Protocol):
@@ -164,7 +169,7 @@ def build_signature_keys(jwk: Mapping[str, Any], algorithms: Iterable[str]) -> d
             case "EC":
                 keys = _ec_keys(jwk)
             case "OKP" if jwk.get("crv") == "Ed25519":
-                keys = {"EdDSA": _Ed25519Key(Ed25519PublicKey.from_public_bytes(_octets(jwk, "x")))}
+                keys = {"EdDSA": _ed25519_key(_octets(jwk, "x"))}
             case _:
                 raise UnusableKeyError("its type or curve is not used for any supported algorithm")
     except UnusableKeyError:
@@ -173,6 +178,13 @@ def build_signature_keys(jwk: Mapping[str, Any], algorithms: Iterable[str]) -> d
     except Exception:
         raise UnusableKeyError("its parameters make no valid key") from None
     return {alg: key for alg, key in keys.items() if alg in algorithms}
+
+
+def _ed25519_key(public: bytes) -> "_Ed25519Key":
+    key = Ed25519PublicKey.from_public_bytes(public)
+    if (int.from_bytes(public, "little") & _WITHOUT_SIGN) in _SMALL_ORDER_Y:
+        raise UnusableKeyError("its point is of small order, under which anybody can sign")
+    return _Ed25519Key(key)
 
 
 def _octets(jwk: Mapping[str, Any], name: str) -> bytes:
@@ -187,6 +199,8 @@ def _rsa_keys(jwk: Mapping[str, Any]) -> dict[str, SignatureKey]:
     modulus, exponent = (int.from_bytes(_octets(jwk, name)) for name in ("n", "e"))
     if not _MIN_RSA_BITS <= modulus.bit_length() <= _MAX_RSA_BITS:
         raise UnusableKeyError(f"it has not {_MIN_RSA_BITS} to {_MAX_RSA_BITS} bits")
+    if modulus % 2 == 0:
+        raise UnusableKeyError("its modulus is even")
     if exponent < 3 or exponent % 2 == 0 or exponent > _MAX_RSA_EXPONENT:  # noqa: PLR2004  # 1 would verify anything
         raise UnusableKeyError("its exponent is even, below 3 or absurdly large")
     first = CryptographyRSAKey({name: jwk[name].rstrip("=") for name in ("n", "e")} | {"kty": "RSA"}, "RS256")

@@ -3,10 +3,9 @@
 Reading messages does not belong here, nor does the token.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Literal, Protocol
 from urllib.parse import unquote
 
@@ -126,7 +125,7 @@ class ToolScopes:
         if kind != "resources":
             return [rules[name]] if name in rules else []
         spellings = (name, _plain(name))
-        return [rule for pattern, rule in rules.items() if any(map(_pattern(pattern).fullmatch, spellings))]
+        return [rule for pattern, rule in rules.items() if any(_fits(pattern, spelling) for spelling in spellings)]
 
 
 def _all_scopes(table: ToolScopes) -> list[str]:
@@ -134,9 +133,22 @@ def _all_scopes(table: ToolScopes) -> list[str]:
     return list(dict.fromkeys(scope for requirement in requirements for scope in requirement))
 
 
-@lru_cache(maxsize=1024)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
+def _fits(pattern: str, text: str) -> bool:
+    """Whether the text fits, `*` standing for any characters; no text takes longer than its length."""
+    first, *middle = pattern.split("*")
+    if not middle:
+        return text == pattern
+    last = middle.pop()
+    if not (text.startswith(first) and text.endswith(last) and len(text) >= len(first) + len(last)):
+        return False
+    place, end = len(first), len(text) - len(last)
+    for part in middle:
+        # The leftmost fit leaves most for the rest, so nothing has to be tried twice.
+        place = text.find(part, place, end)
+        if place < 0:
+            return False
+        place += len(part)
+    return True
 
 
 def _plain(uri: str) -> str:

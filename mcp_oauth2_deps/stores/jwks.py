@@ -6,6 +6,7 @@ Which key fits a token does not belong here, nor does the token.
 import asyncio
 import logging
 import math
+import re
 import time
 from collections.abc import Callable, Collection
 
@@ -18,6 +19,12 @@ from mcp_oauth2_deps.stores.discovery import IssuerMetadata, discover
 from mcp_oauth2_deps.stores.documents import Document, DocumentSource
 
 logger = logging.getLogger(__name__)
+
+# So many keys are built within a millisecond or two.
+_FEW_KEYS = 16
+# Seconds. A key set that must not be stored is not fetched for every token all the same.
+_LEAST_INTERVAL = 1
+_SHOWABLE = re.compile(r"[\x21-\x7e]{1,200}")
 
 
 def _monotonic() -> float:
@@ -41,27 +48,29 @@ class JWKSStore:
         refresh_after: float = 600,
         cache_ttl: float = 3600,
         cooldown: float = 30,
+        deadline: float = 10,
         clock: Callable[[], float] = _monotonic,
     ) -> None:
         """Nothing is fetched yet.
 
         Args:
             issuer: the issuer, verbatim.
-            documents: how documents are fetched.
+            documents: how they are fetched.
             algorithms: JWS algorithms that keys are wanted for.
             jwks_uri: where the keys are, when it is not to be discovered.
             refresh_after: soft age in seconds; from here keys are refreshed in the background.
             cache_ttl: hard age in seconds; no older key is ever returned.
             cooldown: least seconds from the end of an attempt to the next, except a refresh due after a success.
+            deadline: seconds for one attempt, metadata and keys together.
             clock: seconds, never going back.
         """
-        self._issuer = issuer
-        self._documents = documents
+        self._issuer, self._documents = issuer, documents
         self._algorithms = frozenset(algorithms)
         self._jwks_uri = jwks_uri
         self._refresh_after = refresh_after
         self._cache_ttl = cache_ttl
         self._cooldown = cooldown
+        self._deadline = deadline
         self._clock = clock
         self._cache: TTLCache[str, KeySet] = TTLCache(maxsize=1, ttl=cache_ttl, timer=clock)
         self._refresh_at = -math.inf
@@ -144,14 +153,35 @@ class JWKSStore:
     async def _refresh(self) -> None:
         self._attempted_at = self._clock()
         try:
-            document = await self._documents.fetch(await self._locate())
-            # A thousand keys take tenths of a second to build, which the event loop has not.
-            key_set = await asyncio.to_thread(KeySet.from_document, document.content, self._algorithms)
-        except (DocumentError, UnusableKeySetError) as error:
+            async with asyncio.timeout(self._deadline):
+                key_set, document = await self._fetch()
+        except DocumentError as error:
             self._fail(str(error))
+        except TimeoutError:
+            self._fail(f"metadata and keys together took longer than {self._deadline:g} s")
+        except asyncio.CancelledError:
+            self._failure = "the attempt was ended from outside"
+            raise
+        # A document source of the user's own, or a machine without threads: it must not take the store along.
+        except Exception as error:
+            self._fail(f"the attempt failed ({type(error).__name__})")
         else:
             self._succeed(key_set, document)
-        self._attempted_at = self._clock()
+        finally:
+            self._attempted_at = self._clock()
+
+    async def _fetch(self) -> tuple[KeySet, Document]:
+        url = await self._locate()
+        try:
+            document = await self._documents.fetch(url)
+            published = document.content.get("keys")
+            if isinstance(published, list) and len(published) > _FEW_KEYS:
+                # A thousand keys take tenths of a second to build, which the event loop has not.
+                return await asyncio.to_thread(KeySet.from_document, document.content, self._algorithms), document
+            return KeySet.from_document(document.content, self._algorithms), document
+        except (DocumentError, UnusableKeySetError) as error:
+            place = url if _SHOWABLE.fullmatch(url) else "the jwks_uri of its metadata"
+            raise DocumentError(f"{place}: {error}") from None
 
     async def _locate(self) -> str:
         if self._jwks_uri is not None:
@@ -185,7 +215,7 @@ class JWKSStore:
         self._failure = None
         interval = self._refresh_after
         if document.max_age is not None:
-            interval = min(interval, max(document.max_age, self._cooldown))
+            interval = min(interval, max(document.max_age, self._cooldown, _LEAST_INTERVAL))
         self._refresh_at = self._clock() + interval
         logger.info(
             "keys of issuer %s refreshed: %d usable (%s), %d skipped%s; the next refresh is due in %g s",

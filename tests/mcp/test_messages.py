@@ -174,3 +174,21 @@ async def test_a_refused_message_leaves_one_log_line_without_its_text(serve, cap
 async def test_a_list_is_answered_by_the_real_engine(kind, serve):
     async with serve(build(kind), json_response=True, stateless_http=True) as caller:
         assert {tool["name"] for tool in result(await caller().rpc("tools/list"))["tools"]} >= {"plain", "listed"}
+
+
+async def test_the_log_of_a_refused_message_keeps_to_one_line_of_plain_text(serve, caplog):
+    caplog.set_level("INFO", "mcp_oauth2_deps")
+    async with serve(Recorder(), {}) as caller:
+        await caller(subject="bob\nINFO: forged", client_id="c\x1b[31m").post("x")
+    (line,) = [record.getMessage() for record in caplog.records if "refused with 400" in record.getMessage()]
+    assert line.isprintable()
+    assert "forged" in line
+
+
+async def test_a_large_body_is_read_beside_the_loop(serve):
+    engine = Recorder()
+    body = text(params={"name": "plain", "arguments": {"text": "x" * 100_000}}).encode()
+    async with serve(engine, {}) as caller:
+        assert (await caller().post(body)).text == "seen"
+        assert (await caller().post(body[:-1])).status_code == 400
+    assert engine.bodies == [body]

@@ -119,3 +119,30 @@ def test_nesting_beyond_the_stack_that_is_left_is_no_crash():
 def test_the_second_parser_refuses_constants_too(constant):
     with pytest.raises(ValueError, match="is not JSON"):
         _refuse_ambiguity(b'{"a":' + constant + b"}")
+
+
+LARGE = b'"' + b"x" * 70_000 + b'"'
+
+
+@pytest.mark.parametrize(
+    "many",
+    [
+        b"[" + b"[]," * 50_001 + b"[]]",
+        b"[" + b"1," * 50_001 + b"1]",
+        b"{" + b",".join(b'"%d":1' % n for n in range(50_001)) + b"}",
+        b"[" + b",".join([b'""'] * 50_001) + b"]",
+    ],
+    ids=["lists", "numbers", "members", "strings"],
+)
+def test_a_large_document_with_too_many_values_is_refused(many):
+    with pytest.raises(ValueError, match="too many values"):
+        parse_json_object(b'{"a":' + LARGE + b',"b":' + many + b"}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"[" * 60_000, b"a,b," * 30_000, b'\\"' * 60_000, b"\\\\" * 60_000, b'\\\\\\"[' * 60_000],
+    ids=["brackets", "commas", "quotes", "backslashes", "mixed"],
+)
+def test_what_stands_in_a_text_does_not_count(text):
+    assert set(parse_json_object(b'{"a":"' + text + b'","b":"' + b"x" * 70_000 + b'"}')) == {"a", "b"}

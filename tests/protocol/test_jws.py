@@ -4,6 +4,7 @@ import pytest
 
 from mcp_oauth2_deps.errors import InvalidTokenError
 from mcp_oauth2_deps.protocol.jws import (
+    _SMALL_ORDER_Y,
     MAX_TOKEN_BYTES,
     RSA_ALGORITHMS,
     SUPPORTED_ALGORITHMS,
@@ -272,3 +273,39 @@ def test_the_refusal_of_a_key_does_not_quote_it(signers):
 def test_a_token_in_parts_shows_nothing_of_itself(signers):
     shown = repr(split_token(signers["ES256"].token()))
     assert shown == "UnverifiedToken()"
+
+
+_P = 2**255 - 19
+
+
+def _eightfold_is_neutral(y):
+    """Whether a point with this y coordinate is of small order on edwards25519, by the addition law of RFC 8032 section 5.1."""
+    d = -121665 * pow(121666, -1, _P) % _P
+    x_squared = (y * y - 1) * pow(d * y * y + 1, -1, _P) % _P
+    x = pow(x_squared, (_P + 3) // 8, _P)
+    if (x * x - x_squared) % _P:
+        x = x * pow(2, (_P - 1) // 4, _P) % _P
+    assert (x * x - x_squared) % _P == 0
+    for _ in range(3):
+        product = d * x * x * y * y % _P
+        x, y = 2 * x * y * pow(1 + product, -1, _P) % _P, (y * y + x * x) * pow(1 - product, -1, _P) % _P
+    return (x, y) == (0, 1)
+
+
+@pytest.mark.parametrize("sign", [0, 1 << 255])
+@pytest.mark.parametrize("y", sorted(_SMALL_ORDER_Y), ids=hex)
+def test_an_ed25519_key_under_which_anybody_can_sign_is_unusable(signers, base64url, y, sign):
+    assert _eightfold_is_neutral(y % _P)
+    jwk = signers["EdDSA"].jwk | {"x": base64url((y | sign).to_bytes(32, "little"))}
+    with pytest.raises(UnusableKeyError, match=r"small order|no valid key"):
+        build_signature_keys(jwk, SUPPORTED_ALGORITHMS)
+
+
+def test_all_points_of_small_order_are_known():
+    assert len({y % _P for y in _SMALL_ORDER_Y}) == 5
+    assert {y for y in range(2**255 - 19, 2**255) if y % _P in _SMALL_ORDER_Y} <= _SMALL_ORDER_Y
+
+
+def test_an_rsa_key_with_an_even_modulus_is_unusable(signers, number):
+    with pytest.raises(UnusableKeyError, match="even"):
+        build_signature_keys(signers["RS256"].jwk | {"n": number(1 << 2047)}, SUPPORTED_ALGORITHMS)

@@ -104,3 +104,23 @@ def test_only_the_star_is_special_in_a_pattern():
 
 def test_a_uri_without_authority_is_compared_as_it_is():
     assert ToolScopes(resources={"urn:a": ["a"]}).needed_for(call("urn:%61", "resources")) == ScopeRequirement(("a",))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fitting", "foreign"),
+    [
+        ("a:*", ["a:", "a:b", "a:b\nc"], ["a", "b:a:", "A:b"]),
+        ("*:a", [":a", "b:a"], ["a", "b:a:"]),
+        ("a*a", ["aa", "aba"], ["a", "ab"]),
+        ("a*b*c", ["abc", "aXbYc", "abbc"], ["ac", "acb", "abcd"]),
+        ("*", ["", "anything"], []),
+        ("**", ["", "anything"], []),
+        ("a*bc*bc", ["abcbc", "abcXbc"], ["abc", "abXbc"]),
+    ],
+)
+def test_a_star_stands_for_any_characters(pattern, fitting, foreign):
+    table = ToolScopes(resources={pattern: ["a"]}, default="method")
+    for text in fitting:
+        assert table.needed_for(call(text, "resources")) == ScopeRequirement(("a",)), text
+    for text in foreign:
+        assert table.needed_for(call(text, "resources")) == ScopeRequirement(), text

@@ -200,3 +200,58 @@ async def test_closing_ends_a_fetch_in_flight(store, documents):
     with pytest.raises(IssuerUnavailableError):
         await waiter
     await store.aclose()
+
+
+async def test_metadata_and_keys_have_one_deadline_together(documents, clock):
+    """Each exchange may be in time while all together are not; the clock here is the event loop's own."""
+    documents.gate = asyncio.Event()
+    store = JWKSStore(ISSUER, documents, cooldown=30, deadline=0.01, clock=clock)
+    with pytest.raises(IssuerUnavailableError, match=r"longer than 0\.01 s"):
+        await store.key_set()
+
+
+async def test_a_source_that_fails_in_its_own_way_is_a_failure_like_any_other(documents, store, clock, caplog):
+    documents.failure = RuntimeError("secret text of the source")
+    for _ in range(20):
+        with pytest.raises(IssuerUnavailableError, match="RuntimeError") as caught:
+            await store.key_set()
+        assert "secret" not in str(caught.value)
+    assert len(documents.fetched) == 1
+    assert "secret" not in caplog.text
+    documents.failure = None
+    clock.now += 30
+    assert len(await store.key_set()) == 1
+
+
+async def test_keys_that_must_not_be_stored_are_not_fetched_for_every_token(documents, clock):
+    documents.max_age = 0
+    store = JWKSStore(ISSUER, documents, cooldown=0, clock=clock)
+    for _ in range(100):
+        await store.key_set()
+        await settle(store)
+    assert documents.key_fetches == 1
+    clock.now += 1
+    await store.key_set()
+    await settle(store)
+    assert documents.key_fetches == 2
+
+
+async def test_a_failure_of_the_keys_names_their_url(documents, clock):
+    for uri, shown in (
+        ("https://auth.example.com/k", "https://auth.example.com/k: "),
+        ("https://a.example/\n", "jwks_uri of its metadata: "),
+    ):
+        documents.failure = DocumentError("it answers 404")
+        store = JWKSStore(ISSUER, documents, jwks_uri=uri, clock=clock)
+        with pytest.raises(IssuerUnavailableError, match="it answers 404") as caught:
+            await store.key_set()
+        assert shown in caught.value.cause
+        assert "\n" not in caught.value.cause
+
+
+async def test_a_large_set_is_built_beside_the_loop(documents, issuer, store, monkeypatch):
+    from mcp_oauth2_deps.testing.keys import SigningKey
+
+    keys = [SigningKey.generate("EdDSA").public_jwk() for _ in range(40)]
+    monkeypatch.setattr(issuer, "jwks", lambda: {"keys": keys})
+    assert len(await store.key_set()) == 40

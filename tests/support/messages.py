@@ -50,6 +50,7 @@ BAD = [
     pytest.param(text(params={"name": 1}), -32602, 7, id="name a number"),
     pytest.param(text(params={"name": ["plain"]}), -32602, 7, id="name a list"),
     pytest.param(text(params={"name": None}), -32602, 7, id="name null"),
+    pytest.param(text(params={"name": "x" * 8193}), -32602, 7, id="name very long"),
     pytest.param(text(method="resources/read"), -32602, 7, id="no uri"),
     pytest.param(text(method="completion/complete", params={"ref": {"type": "ref/new"}}), -32602, 7, id="unknown reference"),
     pytest.param(text(method="completion/complete", params={"ref": 1}), -32602, 7, id="reference a number"),
