@@ -22,6 +22,7 @@ SUPPORT = Path(__file__).parents[1] / "support"
 class Attacked:
     """The server process: how to reach it, and what it has written."""
 
+    parser: str
     wire: Wire
     forge: Forge
     log: Path
@@ -68,7 +69,7 @@ def attacked(request, issuers, tmp_path_factory):
         try:
             line = process.stdout.readline()
             assert line.strip().isdigit(), log.read_text("utf-8", "replace")
-            server = Attacked(Wire(int(line)), Forge(*issuers), log, process)
+            server = Attacked(request.param, Wire(int(line)), Forge(*issuers), log, process)
             yield server
             assert process.poll() is None, "the server process died"
         finally:

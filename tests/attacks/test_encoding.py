@@ -56,7 +56,7 @@ SPELLINGS = {
 }
 SEGMENTS = {
     f"{name}, in the {PARTS[part]}": (
-        partial(lambda forge, part, change: respelt(forge, part, change), part=part, change=change),
+        partial(respelt, part=part, change=change),
         status,
         "invalid_token" if status == 401 else "invalid_request",
     )
