@@ -110,7 +110,7 @@ class _SDKEngine:
         if found is not None:
             return (getattr(found, "fn", found),)
         templates: Iterable[Any] = self._held("templates").values() if kind == "resources" else ()
-        return [template.fn for template in templates if template.uri_template == name or template.matches(name) is not None]
+        return [template.fn for template in templates if _fits(template, name)]
 
     async def names(self, kind: str) -> Mapping[str, object] | None:
         # A low-level server keeps no list; its handlers make one for each caller.
@@ -121,6 +121,14 @@ class _SDKEngine:
     def _held(self, kind: str) -> Mapping[str, Any]:
         manager = getattr(self._server, _MANAGERS[kind], None)
         return {} if manager is None else getattr(manager, f"_{kind}")
+
+
+def _fits(template: Any, uri: str) -> bool:
+    try:
+        return template.uri_template == uri or template.matches(uri) is not None
+    except ValueError:
+        # It fits, with a parameter that the SDK will refuse itself, such as a path that climbs.
+        return True
 
 
 class _FastMCPEngine:

@@ -308,3 +308,12 @@ async def test_a_low_level_server_is_guarded_by_its_table(serve):
     async with serve(server, {"tools": {"any": ["a"]}}, **OPTIONS) as caller:
         assert_short(await caller().call("any"), ["a"])
         assert text_of(await caller(scopes=["a"]).call("any")) == "alice"
+
+
+@pytest.mark.parametrize("name", ["..", "%2e%2e", "C:%5Cx", "%00", "\0"])
+async def test_a_uri_that_the_engine_will_refuse_needs_what_its_template_says(kind, serve, name):
+    uri = f"memo:///declared/{name}"
+    async with serve(build(kind), **OPTIONS) as make_caller:
+        assert_short(await make_caller(scopes=["mcp:use"]).rpc("resources/read", {"uri": uri}), {"mcp:use", "memo:read"})
+        let_in = await make_caller(scopes=["mcp:use", "memo:read"]).rpc("resources/read", {"uri": uri})
+        assert (let_in.status_code, let_in.json()["id"]) == (200, 1)

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import uvicorn
@@ -14,6 +15,14 @@ from mcp_oauth2_deps.security import default_scheme, optional_token
 from mcp_oauth2_deps.testing.server import bind_loopback
 
 SECRET = "what only the holder of files:secret may read"
+
+
+def with_secret(server):
+    @server.resource("file:///secret/text/{name}")
+    def secret_text(name: str) -> str:
+        return f"{SECRET}: {name}"
+
+    return server
 
 
 def make_app():
@@ -52,20 +61,16 @@ def make_app():
         await websocket.send_text(token.subject or "")
         await websocket.close()
 
-    server = build("sdk")
-
-    @server.resource("file:///secret/text/{name}")
-    def secret_text(name: str) -> str:
-        return f"{SECRET}: {name}"
-
-    app.include_router(mcp_router(server, scopes=ToolScopes(**TABLE), stateless_http=True, json_response=True))
+    # Stateless, so that each row is one request.
+    options = {"stateless_http": True, "json_response": True}
+    app.include_router(mcp_router(with_secret(build("sdk")), scopes=ToolScopes(**TABLE), **options))
+    app.include_router(mcp_router(with_secret(build("fastmcp")), scopes=ToolScopes(**TABLE), path="/fast", **options))
     app.router.lifespan_context = _with(app.router.lifespan_context, (strict, narrow))
     return app
 
 
 def _with(lifespan, schemes):
     """The schemes without a metadata router are started and closed with the app."""
-    from contextlib import asynccontextmanager
 
     @asynccontextmanager
     async def joined(app):
@@ -84,7 +89,7 @@ def main():
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
     assert default_scheme is not None
     listener = bind_loopback()
-    config = uvicorn.Config(make_app(), http=sys.argv[1], ws="websockets-sansio", access_log=False, log_level="debug")
+    config = uvicorn.Config(make_app(), http=sys.argv[1], ws="websockets-sansio", access_log=False, log_level="info")
     print(listener.getsockname()[1], flush=True)  # noqa: T201  # read by the test
     uvicorn.Server(config).run(sockets=[listener])
 
