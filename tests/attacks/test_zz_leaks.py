@@ -11,7 +11,7 @@ from attack_support import accepted, refused
 
 PIECE = 12
 BASE64URL = re.compile(rb"[A-Za-z0-9_-]{12,}")
-SENT_TOKEN = re.compile(rb"(?i)bearer[ \t:=]+([\x21-\x7e]{12,})")
+SENT_TOKEN = re.compile(rb"(?i)(?:bearer|access_token)[ \t:=]+([\x21-\x7e]{12,})")
 INTERNAL = re.compile(
     rb"Traceback|\.py\b|site-packages|/root/|/home/|/usr/|/tmp/|Exception|"
     rb"\b(?:Value|Type|Key|Index|Attribute|Unicode\w*|Recursion|Overflow|Assertion|Runtime|JSONDecode|Validation|JW[TKS])Error\b"
@@ -54,7 +54,7 @@ def said(attacked, wire, forge):
 
 def test_no_token_and_no_piece_of_one(wire, said):
     sent = tokens_in(wire.sent)
-    assert len(sent) > 1000
+    assert len(sent) > 500
     for place, data in said.items():
         assert len(data) > 200
         assert pieces(data) & sent == set(), place
