@@ -337,3 +337,12 @@ async def test_a_uri_that_a_template_refuses_to_judge_is_no_server_error(kind, s
             answer = await caller(scopes=granted).rpc("resources/read", {"uri": uri})
             assert answer.status_code in (200, 400, 403, 404), answer.text
             assert "read " not in answer.text or granted
+
+
+@pytest.mark.parametrize("name", ["..", "%2e%2e", "C:%5Cx", "%00", "\0"])
+async def test_a_uri_that_the_engine_will_refuse_needs_what_its_template_says(kind, serve, name):
+    uri = f"memo:///declared/{name}"
+    async with serve(build(kind), **OPTIONS) as make_caller:
+        assert_short(await make_caller(scopes=["mcp:use"]).rpc("resources/read", {"uri": uri}), {"mcp:use", "memo:read"})
+        let_in = await make_caller(scopes=["mcp:use", "memo:read"]).rpc("resources/read", {"uri": uri})
+        assert (let_in.status_code, let_in.json()["id"]) == (200, 1)

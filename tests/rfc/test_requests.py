@@ -28,7 +28,11 @@ def test_rfc6750_3_1_no_credentials_get_no_error_code(call, parse_challenge):
     assert "error_description" not in parse_challenge(answer)[1]
 
 
-@pytest.mark.parametrize("value", ["Bearer", "Bearer ", "Bearer a b", "Bearer a,b", "Bearer a\tb", 'Bearer "a"'], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    ["Bearer", "Bearer ", "Bearer a b", "Bearer a,b", "Bearer a\tb", 'Bearer "a"'],
+    ids=["no token", "a space", "two tokens", "a comma", "a tab", "quotes"],
+)
 def test_rfc6750_3_1_a_malformed_field_is_invalid_request(call, refused, value):
     refused(call.send(value), error="invalid_request", status=400)
 

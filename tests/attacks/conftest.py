@@ -1,0 +1,88 @@
+"""A real server process for each HTTP parser of uvicorn, its issuers, a forge and a wire."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attack_support import RESOURCE, AttackedIssuer, Forge, Wire
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from mcp_oauth2_deps.testing import SigningKey
+from mcp_oauth2_deps.testing.keys import base64url
+
+SUPPORT = Path(__file__).parents[1] / "support"
+
+
+@dataclass
+class Attacked:
+    """The server process: how to reach it, and what it has written."""
+
+    parser: str
+    wire: Wire
+    forge: Forge
+    log: Path
+    process: Any
+
+
+def _set_traps(issuer):
+    issuer.trap("enc", SigningKey.generate("RS256", "enc"), use="enc")
+    issuer.trap("signs only", SigningKey.generate("ES256", "signs-only"), key_ops=["sign"])
+    issuer.trap("1024 bits", SigningKey("RS256", "small", rsa.generate_private_key(65537, 1024)))
+    issuer.trap("alg none", SigningKey.generate("ES256", "alg-none"), alg="none")
+    issuer.trap("alg HS256", SigningKey.generate("RS256", "alg-hs256"), alg="HS256")
+    issuer.trap("for ES384 only", SigningKey.generate("ES256", "for-es384"), alg="ES384")
+    issuer.trap("twin", SigningKey.generate("ES256", "twin"))
+    issuer.trap("other twin", SigningKey.generate("ES256", "twin"))
+    issuer.trap("private", SigningKey.generate("EdDSA", "private"), d="AAAA")
+    issuer.trap("kid is a number", SigningKey.generate("ES256", "7"), kid=7)
+    issuer.extra.append({"kty": "oct", "kid": "oct", "alg": "HS256", "use": "sig", "k": base64url(b"k" * 32)})
+
+
+@pytest.fixture(scope="session")
+def issuers():
+    """The trusted issuer with its traps, and another one that is trusted too."""
+    issuer, other = AttackedIssuer(), AttackedIssuer()
+    _set_traps(issuer)
+    with issuer.serve(), other.serve():
+        yield issuer, other
+
+
+@pytest.fixture(scope="session", params=["h11", "httptools"])
+def attacked(request, issuers, tmp_path_factory):
+    """The app in a process of its own."""
+    log = tmp_path_factory.mktemp("attacked") / f"{request.param}.log"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MCP_OAUTH2_")} | {
+        "MCP_OAUTH2_ISSUER": ",".join(issuer.url for issuer in issuers),
+        "MCP_OAUTH2_RESOURCE": RESOURCE,
+        "MCP_OAUTH2_ALLOW_INSECURE_HTTP": "true",
+        "MCP_OAUTH2_SCOPES": '{"a": "A", "b": "B"}',
+        "MCP_OAUTH2_SCOPE_HIERARCHY": '{"admin": ["a"]}',
+    }
+    command = [sys.executable, str(SUPPORT / "attacked_app.py"), request.param]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=output)
+        try:
+            line = process.stdout.readline()
+            assert line.strip().isdigit(), log.read_text("utf-8", "replace")
+            server = Attacked(request.param, Wire(int(line)), Forge(*issuers), log, process)
+            yield server
+            assert process.poll() is None, "the server process died"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+            process.stdout.close()
+
+
+@pytest.fixture
+def wire(attacked):
+    return attacked.wire
+
+
+@pytest.fixture
+def forge(attacked):
+    return attacked.forge

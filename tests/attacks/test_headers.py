@@ -1,0 +1,224 @@
+"""RFC 8725 sections 3.10 to 3.12, RFC 7515 section 4.1: parameters that bring a key, a place, an extension or another type."""
+
+import json
+import socket
+from base64 import b64encode
+from functools import partial
+
+import pytest
+from attack_support import accepted, refused, rows
+
+from mcp_oauth2_deps.testing.keys import base64url
+
+pytestmark = pytest.mark.parametrize("attacked", ["httptools"], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="module")
+def canary():
+    """A place that nobody should ever ask."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.setblocking(False)
+        yield listener
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def brings(forge, kind, name, place, *, keep_kid):
+    """A stranger's token that brings what would verify it."""
+    key = forge.strangers[kind]
+    url = f"http://127.0.0.1:{place}/key"
+    jwk = key.public_jwk()
+    value = {
+        "jwk": jwk,
+        "jwks": {"keys": [jwk]},
+        "jku": url,
+        "x5u": url,
+        "x5c": [b64encode(b"0" * 300).decode()],
+        "x5t": base64url(b"0" * 20),
+        "x5t#S256": base64url(b"0" * 32),
+        "epk": jwk,
+        "iss": forge.issuer.url,
+        "key": jwk,
+    }[name]
+    return forge.mint(forge.header(key, **{name: value}, kid=forge.keys[kind].kid if keep_kid else key.kid), key=key)
+
+
+BROUGHT = {
+    f"CVE-2018-0114, RFC 8725 3.10: {name} with the {kind} key of a stranger, {'our' if keep_kid else 'its'} kid": partial(
+        lambda forge, place, **row: brings(forge, place=place, **row), kind=kind, name=name, keep_kid=keep_kid
+    )
+    for kind in ("RS256", "ES256", "EdDSA")
+    for name in ("jwk", "jwks", "jku", "x5u", "x5c", "x5t", "x5t#S256", "epk", "iss", "key")
+    for keep_kid in (True, False)
+}
+
+
+@pytest.mark.parametrize("make", BROUGHT.values(), ids=list(BROUGHT))
+def test_what_a_header_brings_is_not_used(wire, forge, canary, make):
+    refused(wire.bearer(make(forge, canary.getsockname()[1])))
+
+
+JKU = [
+    *("http://127.0.0.1:{}/", "http://localhost:{}/", "//127.0.0.1:{}/", "http://[::1]:{}/", "HTTP://127.0.0.1:{}/"),
+    *("file:///etc/passwd", "data:application/json,{{}}", "gopher://127.0.0.1:{}/_", "http://user@127.0.0.1:{}/"),
+    *("http://169.254.169.254/latest/meta-data/", "https://evil.example#@127.0.0.1:{}", "\r\nHost: evil.example"),
+]
+
+
+@pytest.mark.parametrize("name", ["jku", "x5u"])
+@pytest.mark.parametrize("url", JKU)
+def test_rfc8725_3_10_no_place_in_a_header_is_asked_though_the_token_is_good(wire, forge, canary, name, url):
+    """Server-side request forgery: the token is let in by the key of its issuer, and the place is not even looked at."""
+    accepted(wire.bearer(forge.headed(**{name: url.format(canary.getsockname()[1])})))
+
+
+CRITICAL = [
+    *(
+        [],
+        ["b64"],
+        ["exp"],
+        ["kid"],
+        ["alg"],
+        ["crit"],
+        ["unknown"],
+        ["b64", "b64"],
+        [""],
+        [1],
+        [None],
+        [[]],
+        {},
+        {"b64": 1},
+        "b64",
+        "",
+    ),
+    *(None, True, False, 0, 1, ["http://openbanking.org.uk/iat"], ["x"] * 500),
+]
+CRIT = {
+    f"RFC 7515 4.1.11: crit is {str(crit)[:40]}": partial(lambda forge, crit: forge.headed(crit=crit), crit=crit)
+    for crit in CRITICAL
+}
+CRIT |= {
+    f"RFC 7515 4.1.11: crit names {name}, which is there": partial(
+        lambda forge, name: forge.headed(crit=[name], **{name: 1}), name=name
+    )
+    for name in ("b64", "exp", "iat", "kid2", "zip")
+}
+B64 = {
+    f"RFC 7797 3: b64 is {value!r}{' and critical' if crit else ''}": partial(
+        lambda forge, value, crit: forge.headed(b64=value, crit=["b64"] if crit else ...), value=value, crit=crit
+    )
+    for value in (True, False, None, "true", 0, 1, [])
+    for crit in (True, False)
+}
+TYPES = [
+    *(
+        "logout+jwt",
+        "dpop+jwt",
+        "secevent+jwt",
+        "id_token+jwt",
+        "oauth-authz-req+jwt",
+        "token-introspection+jwt",
+        "kb+jwt",
+        "sd-jwt",
+    ),
+    *(
+        "dc+sd-jwt",
+        "vc+jwt",
+        "entity-statement+jwt",
+        "oauth-client-attestation+jwt",
+        "wit+jwt",
+        "client-authentication+jwt",
+        "rt+jwt",
+    ),
+    *(
+        "JOSE",
+        "JOSE+JSON",
+        "JWS",
+        "JWE",
+        "jwt+at",
+        "at+jwt ",
+        " at+jwt",
+        "at jwt",
+        "at+jwt\0",
+        "at+jwt;",
+        "at+jwt, JWT",
+        "at%2Bjwt",
+    ),
+    *(
+        "application/jwt",
+        "application/at",
+        "APPLICATION/LOGOUT+JWT",
+        "text/at+jwt",
+        "application/at+jwt;a=b",
+        "application//at+jwt",
+    ),
+    *("application/application/at+jwt", "x/at+jwt", "", " ", "\uff2a\uff37\uff34", "j\u200bwt", "a\u0074\u030a+jwt", "x" * 3000),
+    *(None, 1, True, False, [], ["at+jwt"], {}, {"typ": "JWT"}),
+]
+TYP = {f"RFC 8725 3.11: typ is {str(typ)[:40]!r}": partial(lambda forge, typ: forge.headed(typ=typ), typ=typ) for typ in TYPES}
+ENCRYPTED = {
+    f"RFC 7516 4.1: {name}": partial(lambda forge, more: forge.headed(**more), more=more)
+    for name, more in {
+        "enc": {"enc": "A256GCM"},
+        "enc and zip": {"enc": "A256GCM", "zip": "DEF"},
+        "enc is null": {"enc": None},
+        "CVE-2024-33664: alg dir, enc, zip": {"alg": "dir", "enc": "A256GCM", "zip": "DEF"},
+        "CVE-2022-36083: PBES2 with a billion rounds": {"alg": "PBES2-HS256+A128KW", "p2c": 2**31 - 1, "p2s": "AAAA"},
+        "CVE-2023-51774: RSA-OAEP": {"alg": "RSA-OAEP", "enc": "A128CBC-HS256", "epk": {}},
+    }.items()
+}
+
+
+def nested(forge):
+    return forge.mint(forge.header(cty="JWT"), forge.token())
+
+
+ODD = {
+    "RFC 7519 5.2: a token within a token": nested,
+    "RFC 7519 5.2: a token within a token, quoted": lambda forge: forge.mint(forge.header(cty="JWT"), json.dumps(forge.token())),
+    "RFC 7515 4: an empty header": lambda forge: forge.mint({}),
+    "RFC 7515 4: a header of 8 KiB": lambda forge: forge.headed(alg=..., pad="x" * 8000),
+    "RFC 7515 4.1.1: Alg in place of alg": lambda forge: forge.headed(alg=..., Alg="ES256"),
+    "RFC 7515 4.1.1: ALG in place of alg": lambda forge: forge.headed(alg=..., ALG="ES256"),
+}
+
+
+@pytest.mark.parametrize(("make", "status", "error"), rows(CRIT | B64 | TYP | ENCRYPTED | ODD))
+def test_a_header_that_asks_for_something_else_is_refused(wire, forge, make, status, error):
+    refused(wire.bearer(make(forge)), status, error)
+
+
+HARMLESS = [
+    {"cty": "JWT"},
+    {"cty": 1},
+    {"zip": "DEF"},
+    {"x5t": "x"},
+    {"jwk": None},
+    {"unknown": {"deep": [1, 2]}},
+    {"Alg": "none"},
+    {"exp": 1},
+    {"iss": "https://evil.example"},
+    {"": ""},
+    {"alg ": "none"},
+    {"\u0000alg": "none"},
+    {"nonce": "x"},
+    {"__proto__": {"alg": "none"}},
+]
+
+
+@pytest.mark.parametrize("more", HARMLESS, ids=str)
+def test_control_rfc7515_4_what_is_not_understood_is_ignored(wire, forge, more):
+    accepted(wire.bearer(forge.headed(**more)))
+
+
+@pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+jwt", "JWT", "jwt", ...], ids=str)
+def test_control_the_types_of_an_access_token(wire, forge, typ):
+    accepted(wire.bearer(forge.headed(typ=typ)))
+
+
+@pytest.mark.parametrize("typ", ["JWT", "jwt", ..., "", "application/jwt"], ids=str)
+def test_rfc9068_4_strictly_only_its_own_type_counts(wire, forge, typ):
+    refused(wire.bearer(forge.headed(typ=typ), target=b"/strict"))
+    accepted(wire.bearer(forge.headed(), target=b"/strict"))
