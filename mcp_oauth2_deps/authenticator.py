@@ -159,7 +159,7 @@ class Authenticator:
 
     async def _verify_signature(self, token: UnverifiedToken, header: UnverifiedHeader, store: JWKSStore) -> KeySet:
         """Guarantees that a current key of the issuer signed the token; returns the set that the key is in."""
-        key_set = await store.key_set()
+        key_set = store.current() or await store.key_set()
         try:
             key = key_set.select(header)
             if key is None:

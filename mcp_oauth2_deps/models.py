@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Never
 
+_CHANGEABLE = (dict, list)
+
 
 class ReadOnlyDict(dict[str, Any]):
     """A dict that cannot be changed, so that one request cannot alter what a remembered token says to the next."""
@@ -29,10 +31,13 @@ class ReadOnlyDict(dict[str, Any]):
 
 def read_only(value: Any) -> Any:
     """A copy of parsed JSON in which objects cannot be changed and lists are tuples."""
-    if isinstance(value, dict):
-        return ReadOnlyDict({name: read_only(member) for name, member in value.items()})
-    if isinstance(value, list):
-        return tuple(read_only(member) for member in value)
+    kind = type(value)
+    if kind is dict:
+        # Most members are plain: one copy, and then only what can be changed in depth.
+        nested = [(name, read_only(member)) for name, member in value.items() if type(member) in _CHANGEABLE]
+        return ReadOnlyDict({**value, **dict(nested)} if nested else value)
+    if kind is list:
+        return tuple(read_only(member) if type(member) in _CHANGEABLE else member for member in value)
     return value
 
 

@@ -3,16 +3,16 @@
 What a decoded value means does not belong here.
 """
 
-import binascii
 import json
 import math
 import re
 from typing import Any, Never
 
-from pydantic_core import from_json, to_json
+from pydantic_core import SchemaValidator, core_schema, from_json, to_json
 
-# `-_` become what the C decoder knows; the standard alphabet and padding become something it refuses.
-_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+# Several times as fast as the decoder of the standard library.
+_DECODER = SchemaValidator(core_schema.bytes_schema(strict=True), core_schema.CoreConfig(val_json_bytes="base64"))
 # What is larger costs enough to parse that an event loop must not wait for it.
 SMALL = 64 * 1024
 # Larger documents are long because of their texts. Fifty thousand values cost tens of milliseconds, the four million that
@@ -32,7 +32,11 @@ def decode_base64url(segment: bytes) -> bytes:
     spare = len(segment) % 4
     if spare and segment[-1] not in _CANONICAL_LAST.get(spare, ()):
         raise ValueError("not canonical base64url")
-    return binascii.a2b_base64(segment.translate(_TO_STANDARD) + b"=" * (-len(segment) % 4), strict_mode=True)
+    # The decoder below knows other alphabets, padding and escapes too.
+    if spare == 1 or segment.translate(None, _ALPHABET):
+        raise ValueError("not base64url")
+    decoded: bytes = _DECODER.validate_json(b'"%b"' % segment)
+    return decoded
 
 
 def parse_json_object(data: bytes) -> dict[str, Any]:

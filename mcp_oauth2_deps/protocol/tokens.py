@@ -18,6 +18,8 @@ _AT_JWT = frozenset({"at+jwt", "application/at+jwt"})
 _TYPES = _AT_JWT | {"jwt"}
 # Claims by which issuers mark what is no access token: Keycloak, Cognito; RFC 8417 for logout and security events.
 _OTHER_PAYLOAD_TYPES = frozenset({"id", "refresh", "offline", "logout"})
+# The claims that the rules about the kind of a token look at; most access tokens have none of them.
+_TELLING = frozenset({"at_hash", "c_hash", "events", "typ", "token_use", "nonce", "azp", "cnf"})
 _REQUIRED_BY_RFC_9068 = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 # The end of the year 9999. A later date is a number in milliseconds, or no date at all.
 _LAST_INSTANT = 253_402_300_799
@@ -101,9 +103,10 @@ def verify_claims(claims: dict[str, Any], header: UnverifiedHeader, policy: Toke
     audience = (typed.aud,) if isinstance(typed.aud, str) else tuple(typed.aud)
     _verify_audience(audience, policy)
     _verify_times(typed, claims, policy, now)
-    _verify_kind(claims, header, policy, audience)
-    if "cnf" in claims:
-        raise InvalidTokenError("binding", claim="cnf")
+    if policy.strict_at_jwt or not _TELLING.isdisjoint(claims):
+        _verify_kind(claims, header, policy, audience)
+        if "cnf" in claims:
+            raise InvalidTokenError("binding", claim="cnf")
     return AccessToken(
         subject=typed.sub or None,
         client_id=typed.client_id or typed.azp or None,
@@ -118,9 +121,15 @@ def verify_claims(claims: dict[str, Any], header: UnverifiedHeader, policy: Toke
 
 
 def _verify_audience(audience: tuple[str, ...], policy: TokenPolicy) -> None:
+    if not accepted_exactly(policy.audiences).isdisjoint(audience):
+        return
     if not policy_audiences(policy.audiences).isdisjoint(map(comparable_audience, audience)):
         return
     raise InvalidTokenError("audience", claim="aud", found=" ".join(audience))
+
+
+accepted_exactly = lru_cache(maxsize=32)(frozenset[str])
+"""The accepted audiences, verbatim."""
 
 
 @lru_cache(maxsize=32)
