@@ -108,7 +108,7 @@ def auth(oauth2_issuer):
     return OAuth2BearerScheme(OAuth2Settings())
 
 
-# FastAPI's own answers to a body or a parameter, some of which come before the token is looked at.
+# FastAPI's own answers to a body or a parameter, some of which come before the token is looked at; chance finds them or not.
 UNREADABLE = {400, 422}
 REFUSED = [
     ({}, 401),
@@ -130,7 +130,7 @@ def test_quickstart_answers_as_documented(oauth2_issuer, scopes, status):
 
 @pytest.mark.parametrize(("headers", "status"), REFUSED)
 def test_a_rich_app_refuses_as_documented(auth, headers, status):
-    assert statuses_of(rich_app(auth), headers) == {status, *UNREADABLE}
+    assert {status} <= statuses_of(rich_app(auth), headers) <= {status, *UNREADABLE}
 
 
 @pytest.mark.parametrize(
@@ -142,10 +142,11 @@ def test_a_rich_app_refuses_as_documented(auth, headers, status):
     ],
 )
 def test_a_rich_app_answers_as_documented(auth, oauth2_issuer, scopes, statuses):
-    assert statuses_of(rich_app(auth), oauth2_issuer.bearer(scopes=scopes)) == statuses | UNREADABLE
+    seen = statuses_of(rich_app(auth), oauth2_issuer.bearer(scopes=scopes))
+    assert statuses <= seen <= statuses | UNREADABLE
 
 
 def test_a_rich_app_whose_issuer_is_away_answers_as_documented(oauth2_issuer):
     headers = oauth2_issuer.bearer(scopes=["app"])
     away = OAuth2BearerScheme(OAuth2Settings(jwks_uri=f"{oauth2_issuer.url}/nothing", fail_fast=False))
-    assert statuses_of(rich_app(away), headers) == {503, *UNREADABLE}
+    assert {503} <= statuses_of(rich_app(away), headers) <= {503, *UNREADABLE}
