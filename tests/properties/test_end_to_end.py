@@ -35,7 +35,7 @@ def verified(run, token):
     try:
         return run(AUTHENTICATOR.verify(token))
     except InvalidTokenError as error:
-        assert all(piece not in repr(vars(error)) + str(error) for piece in token.split(".") if len(piece) > 24)
+        assert all(piece not in repr(vars(error)) + str(error) for piece in token.split(".") if len(piece) > 24)  # noqa: PT017  # either outcome is right
         return None
 
 
@@ -131,7 +131,7 @@ def test_any_answer_is_one_object_or_a_document_error(run, answer):
     try:
         document = run(documents.fetch("https://auth.example.com/keys"))
     except DocumentError as error:
-        assert str(error).isascii()
+        assert str(error).isascii()  # noqa: PT017  # either outcome is right
     else:
         assert answer.status_code == 200
         assert document.content == json.loads(answer.content)
