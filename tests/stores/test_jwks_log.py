@@ -38,8 +38,10 @@ async def test_a_refresh_is_told_with_its_keys(issuer, lines):
     assert lines() == [
         (
             "INFO",
-            f"keys of issuer {ISSUER} refreshed: 2 usable (a, b), 3 skipped (it is no JSON object; the key set publishes private key "
-            "material; the issuer must replace this key); the next refresh is due in 600 s",
+            (
+                f"keys of issuer {ISSUER} refreshed: 2 usable (a, b), 3 skipped (it is no JSON object; the key set publishes private key "
+                "material; the issuer must replace this key); the next refresh is due in 600 s"
+            ),
         )
     ]
     assert source.urls == [URL]
@@ -60,8 +62,10 @@ async def test_a_failure_is_told_with_what_to_do(lines):
     assert lines() == [
         (
             "WARNING",
-            f"keys of issuer {ISSUER} could not be refreshed: {URL}: it answers 500. Requests with a token get 503. Check that this host "
-            "reaches the issuer and that MCP_OAUTH2_ISSUER (or MCP_OAUTH2_JWKS_URI) is right; the next attempt comes after 30 s.",
+            (
+                f"keys of issuer {ISSUER} could not be refreshed: {URL}: it answers 500. Requests with a token get 503. Check that this host "
+                "reaches the issuer and that MCP_OAUTH2_ISSUER (or MCP_OAUTH2_JWKS_URI) is right; the next attempt comes after 30 s."
+            ),
         )
     ]
     assert (caught.value.issuer, caught.value.cause, caught.value.retry_after) == (ISSUER, f"{URL}: it answers 500", 30)
