@@ -1,0 +1,120 @@
+"""What the key store tells its operator: one line per attempt, with what happened and what to do, and nothing an issuer sent."""
+
+import logging
+
+import pytest
+
+from mcp_oauth2_deps import JWKSStore
+from mcp_oauth2_deps.errors import DocumentError, IssuerUnavailableError
+from mcp_oauth2_deps.stores.documents import Document
+
+ISSUER = "https://auth.example.com"
+URL = f"{ISSUER}/jwks"
+
+
+class Source:
+    def __init__(self, content):
+        self.content = content
+        self.urls = []
+
+    async def fetch(self, url):
+        self.urls.append(url)
+        if isinstance(self.content, Exception):
+            raise self.content
+        return Document(self.content)
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO, logger="mcp_oauth2_deps.stores.jwks")
+    return lambda: [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+async def test_a_refresh_is_told_with_its_keys(issuer, lines):
+    secret = issuer.key.public_jwk() | {"kid": "private", "d": "x"}
+    jwk = issuer.key.public_jwk()
+    source = Source({"keys": [jwk | {"kid": "b"}, jwk | {"kid": "a"}, secret, 1, secret]})
+    await JWKSStore(ISSUER, source, jwks_uri=URL).key_set()
+    assert lines() == [
+        (
+            "INFO",
+            (
+                f"keys of issuer {ISSUER} refreshed: 2 usable (a, b), 3 skipped (it is no JSON object; the key set publishes private key "
+                "material; the issuer must replace this key); the next refresh is due in 600 s"
+            ),
+        )
+    ]
+    assert source.urls == [URL]
+
+
+async def test_keys_without_kid_are_told_as_such(issuer, lines):
+    jwk = {name: value for name, value in issuer.key.public_jwk().items() if name != "kid"}
+    await JWKSStore(ISSUER, Source({"keys": [jwk]}), jwks_uri=URL, refresh_after=7).key_set()
+    assert lines() == [
+        ("INFO", f"keys of issuer {ISSUER} refreshed: 1 usable (without kid), 0 skipped; the next refresh is due in 7 s"),
+    ]
+
+
+async def test_a_failure_is_told_with_what_to_do(lines):
+    store = JWKSStore(ISSUER, Source(DocumentError("it answers 500")), jwks_uri=URL, clock=lambda: 5.0)
+    with pytest.raises(IssuerUnavailableError) as caught:
+        await store.key_set()
+    assert lines() == [
+        (
+            "WARNING",
+            (
+                f"keys of issuer {ISSUER} could not be refreshed: {URL}: it answers 500. Requests with a token get 503. Check that this host "
+                "reaches the issuer and that MCP_OAUTH2_ISSUER (or MCP_OAUTH2_JWKS_URI) is right; the next attempt comes after 30 s."
+            ),
+        )
+    ]
+    assert (caught.value.issuer, caught.value.cause, caught.value.retry_after) == (ISSUER, f"{URL}: it answers 500", 30)
+
+
+async def test_a_failure_with_keys_in_hand_says_that_they_stay(issuer, lines):
+    source = Source(issuer.jwks())
+    store = JWKSStore(ISSUER, source, jwks_uri=URL, cooldown=0)
+    await store.key_set()
+    source.content = {"keys": 1}
+    with pytest.raises(IssuerUnavailableError):
+        await store.refreshed_key_set()
+    level, text = lines()[-1]
+    assert level == "WARNING"
+    assert f": {URL}: the document has no list named keys. The keys in hand stay in use until their hard age. Check" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        ({"keys": []}, "none of its 0 keys can check a signature here"),
+        ({"keys": [1, {}]}, "none of its 2 keys can check a signature here"),
+        ({}, "the document has no list named keys"),
+    ],
+)
+async def test_an_unusable_set_is_told_by_its_cause(content, cause):
+    with pytest.raises(IssuerUnavailableError) as caught:
+        await JWKSStore(ISSUER, Source(content), jwks_uri=URL).key_set()
+    assert caught.value.cause == f"{URL}: {cause}"
+
+
+async def test_keys_past_their_hard_age_are_named_as_the_cause(issuer):
+    now = [0.0]
+    store = JWKSStore(ISSUER, Source(issuer.jwks()), jwks_uri=URL, clock=lambda: now[0])
+    await store.key_set()
+    now[0] = 3600
+    error = store._unavailable()
+    assert (error.cause, error.retry_after) == ("they are past their hard age", 1)
+
+
+async def test_defaults_are_those_of_the_settings(issuer):
+    now = [0.0]
+    source = Source(issuer.jwks())
+    store = JWKSStore(ISSUER, source, jwks_uri=URL, clock=lambda: now[0])
+    await store.key_set()
+    for at, asked in ((29, 1), (30, 2)):
+        now[0] = at
+        await store.refreshed_key_set()
+        assert len(source.urls) == asked
+    assert store._refresh_at == 630
+    now[0] = 30 + 3600
+    assert store.current() is None
