@@ -59,9 +59,7 @@ class Ours(Contender):
 
         self._refusal = OAuth2Error
         self.scheme = OAuth2BearerScheme(
-            OAuth2Settings(
-                issuer=self.issuer, resource=RESOURCE, allow_insecure_http=True, token_cache_size=self.cache_size
-            )
+            OAuth2Settings(issuer=self.issuer, resource=RESOURCE, allow_insecure_http=True, token_cache_size=self.cache_size)
         )
         self._requirement = scope_requirement(SCOPE)
         self._verify_scopes = verify_scopes

@@ -97,7 +97,9 @@ def main() -> None:
     rows.append(["target", *TARGETS.values(), ""])
     text = table(["times the bare check", *TARGETS, "takes"], rows)
     text += "\ne: a token without exp; p: padded base64; b: base64 with a foreign character.\n"
-    middle = {algorithm: {name: sorted(values)[len(values) // 2] for name, values in spent[algorithm].items()} for algorithm in TARGETS}
+    middle = {
+        algorithm: {name: sorted(values)[len(values) // 2] for name, values in spent[algorithm].items()} for algorithm in TARGETS
+    }
     folder = write("verify", text, {"ratio": ratio, "median_us": middle, "takes": marked, "targets": TARGETS}, options)
     bars(folder / "verify.png", "Verifying a token, times the bare signature check", ratio)
 
