@@ -63,6 +63,10 @@ class Ours(Contender):
         )
         self._requirement = scope_requirement(SCOPE)
         self._verify_scopes = verify_scopes
+        await self.prepare_scheme()
+
+    async def prepare_scheme(self) -> None:
+        """Fetches the keys, as the router does at start-up."""
         await self.scheme.start()
 
     async def verify(self, token: str) -> bool:
