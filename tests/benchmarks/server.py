@@ -1,6 +1,6 @@
 """One app with an open route, one behind `HTTPBearer` alone, and one behind a contender, served by uvicorn. For the benchmarks.
 
-python tests/benchmarks/server.py NAME ISSUER [WORKERS] [ROUTES]
+python tests/benchmarks/server.py NAME ISSUER [ROUTES]
 
 Says its port in a line once it is ready, and ends with its standard input.
 """
@@ -13,10 +13,10 @@ import threading
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import uvicorn
-from contenders import EVERYONE
+from contenders import EVERYONE, Contender, Ours
 from fastapi import Depends, FastAPI, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -31,13 +31,15 @@ def make_app(name: str, issuer: str, *, routes: int = 0) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # What a contender depends on may be made only inside the loop.
         await contender.start()
-        _add_routes(app, contender.dependency, routes)
+        _add_routes(app, contender, routes)
         yield
 
     return FastAPI(lifespan=lifespan, openapi_url=None)
 
 
-def _add_routes(app: FastAPI, dependency: Any, routes: int) -> None:
+def _add_routes(app: FastAPI, contender: Contender, routes: int) -> None:
+    dependency = contender.dependency
+
     async def answer() -> dict[str, str]:
         return {"hello": "world"}
 
@@ -46,9 +48,10 @@ def _add_routes(app: FastAPI, dependency: Any, routes: int) -> None:
 
     for number in range(routes):
         app.add_api_route(f"/other/{number}", answer, dependencies=[dependency])
-    for scopes in (1, 10, 50):
-        demanded = [Security(dependency.dependency, scopes=["tools:call"] * scopes)]
-        app.add_api_route(f"/scopes/{scopes}", answer, dependencies=demanded)
+    if isinstance(contender, Ours):
+        for count in (1, 10, 50):
+            demanded = contender.scheme.require_scopes(*(f"s:{number}" for number in range(count)))
+            app.add_api_route(f"/scopes/{count}", answer, dependencies=[Security(demanded)])
     app.add_api_route("/open", answer)
     app.add_api_route("/bearer", behind_bearer)
     app.add_api_route("/guarded", answer, dependencies=[dependency])
