@@ -116,68 +116,6 @@ def growth(kind: type[Contender], source: DevelopmentIssuer, folder: Path, marks
     return found
 
 
-def main(name, issuer, path, marks):
-    contender = EVERYONE[name](issuer)
-    await contender.start()
-    found = []
-    with open(path) as lines:
-        for number, line in enumerate(lines):
-            # The first tokens fill what is filled once: pools, code, caches of modules.
-            if number == 200:
-                before = resident()
-            assert await contender.verify(line.strip()), "a good token is refused"
-            if number + 1 in marks:
-                found.append(resident() - before)
-    print(json.dumps(found))
-asyncio.run(main(*sys.argv[2:5], json.loads(sys.argv[5])))
-"""
-
-_IMPORT_ALL = """
-import importlib, json, sys, time
-names = json.loads(sys.argv[1])
-start = time.process_time()
-for name in names:
-    try:
-        importlib.import_module(name)
-    except ImportError:
-        pass
-print(time.process_time() - start)
-"""
-
-_MODULES = """
-import json, sys
-before = set(sys.modules)
-import mcp_oauth2_deps
-print(json.dumps([name for name in sys.modules if name not in before and not name.startswith("mcp_oauth2_deps")]))
-"""
-
-
-def child(code: str, *words: str) -> Any:
-    """What a fresh interpreter prints."""
-    command = [sys.executable, "-W", "ignore", "-c", code, *words]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def import_times(*, rounds: int) -> tuple[float, float]:
-    """Processor seconds to import the package, and those of its dependencies alone, by turns."""
-    dependencies = json.dumps(child(_MODULES))
-    package, alone = [], []
-    for _ in range(rounds):
-        alone.append(child(_IMPORT_ALL, dependencies))
-        package.append(child(_IMPORT_ALL, json.dumps(["mcp_oauth2_deps"])))
-    return statistics.median(package), statistics.median(alone)
-
-
-def growth(kind: type[Contender], folder: Path, marks: list[int]) -> list[float]:
-    """MiB more after so many distinct tokens, the first 200 apart."""
-    with issuer() as source:
-        path = folder / "tokens"
-        with path.open("w", encoding="ascii") as file:
-            file.writelines(mint(source, kind.claims) + "\n" for _ in range(marks[-1]))
-        found: list[float] = child(_GROWTH, str(_HERE), kind.name, source.url, str(path), json.dumps(marks))
-    return found
-
-
 def main() -> None:
     """Measures, and writes the results."""
     options = arguments(__doc__)
@@ -195,7 +133,9 @@ def main() -> None:
             }
     rows = [[name, round(one["import_ms"]), one["resident_mib"], *one["growth_mib"]] for name, one in results.items()]
     text = table(["", "import ms", "MiB above fastapi + uvicorn", *(f"MiB more after {mark:,} tokens" for mark in marks)], rows)
-    text += f"\nImporting the package takes {package / alone:.3f} times what importing its dependencies alone takes (at most 1.05).\n"
+    text += (
+        f"\nImporting the package takes {package / alone:.3f} times what importing its dependencies alone takes (at most 1.05).\n"
+    )
     text += "At most 12 MiB above fastapi + uvicorn, and 3 MiB more with the default token cache.\n"
     write("memory", text, {"results": results, "import_ratio": package / alone, "marks": marks}, options)
 

@@ -24,50 +24,50 @@ SCOPES = (1, 10, 50)
 ROUTES = (1, 10, 100, 1000)
 
 
-async def added(server: Server, path: str, tokens: Sequence[str], *, connections: int, rounds: int, total: int) -> float:
-    """Median over rounds of the µs above the open route."""
-    found = []
-    for _ in range(rounds):
-        empty = await run(server, [request("/open")], total=total, connections=connections)
-        guarded = await run(server, [request(path, token) for token in tokens], total=total, connections=connections)
-        if set(guarded.statuses) != {200}:
-            raise RuntimeError(f"{path} answers {guarded.statuses}")
-        found.append(guarded.cpu_us - empty.cpu_us)
-    return statistics.median(found)
+async def added(server: Server, path: str, tokens: Sequence[str], *, connections: int, total: int) -> float:
+    """The µs above the open route, in one pair of runs."""
+    empty = await run(server, [request("/open")], total=total, connections=connections)
+    guarded = await run(server, [request(path, token) for token in tokens], total=total, connections=connections)
+    if set(guarded.statuses) != {200}:
+        raise RuntimeError(f"{path} answers {guarded.statuses}")
+    return guarded.cpu_us - empty.cpu_us
 
 
 async def over_http(*, rounds: int, total: int) -> dict[str, dict[int, float]]:
-    """The curves of clients, scopes and routes."""
-    curves: dict[str, dict[int, float]] = {"clients": {}, "scopes": {}, "routes": {}}
+    """The curves of clients, scopes and routes; all their points are measured in turn."""
     with issuer() as source, ExitStack() as stack:
         tokens = [mint(source) for _ in range(100)]
         servers = {count: stack.enter_context(serving(Ours.name, source.url, str(count))) for count in ROUTES}
-        for count in CLIENTS:
-            curves["clients"][count] = await added(
-                servers[1], "/guarded", tokens, connections=count, rounds=rounds, total=max(total, 2 * count)
-            )
-        for count in SCOPES:
-            wide = [mint(source, scopes=[f"s:{n}" for n in range(count)]) for _ in range(20)]
-            curves["scopes"][count] = await added(
-                servers[1], f"/scopes/{count}", wide, connections=8, rounds=rounds, total=total
-            )
-        for count, server in servers.items():
-            curves["routes"][count] = await added(server, "/guarded", tokens, connections=8, rounds=rounds, total=total)
+        wide = {count: [mint(source, scopes=[f"s:{n}" for n in range(count)]) for _ in range(20)] for count in SCOPES}
+        points = {("clients", count): (servers[1], "/guarded", tokens, count) for count in CLIENTS}
+        points |= {("scopes", count): (servers[1], f"/scopes/{count}", wide[count], 8) for count in SCOPES}
+        points |= {("routes", count): (server, "/guarded", tokens, 8) for count, server in servers.items()}
+        found: dict[tuple[str, int], list[float]] = {point: [] for point in points}
+        for round_number in range(rounds + 1):
+            for point, (server, path, sent, connections) in points.items():
+                value = await added(server, path, sent, connections=connections, total=total)
+                if round_number:
+                    found[point].append(value)
+    curves: dict[str, dict[int, float]] = {"clients": {}, "scopes": {}, "routes": {}}
+    for (name, count), values in found.items():
+        curves[name][count] = statistics.median(values)
     return curves
 
 
 async def workers(*, rounds: int, total: int) -> dict[int, float]:
-    """The same per worker process: all are asked at once, and their processor time per request is averaged."""
-    curve = {}
+    """The same with several worker processes asked at once, as the mean over them."""
+    found: dict[int, list[float]] = {count: [] for count in WORKERS}
     with issuer() as source, ExitStack() as stack:
         tokens = [mint(source) for _ in range(100)]
         servers = [stack.enter_context(serving(Ours.name, source.url)) for _ in range(max(WORKERS))]
-        for count in WORKERS:
-            found = await asyncio.gather(
-                *(added(one, "/guarded", tokens, connections=8, rounds=rounds, total=total) for one in servers[:count])
-            )
-            curve[count] = statistics.mean(found)
-    return curve
+        for round_number in range(rounds + 1):
+            for count, values in found.items():
+                costs = await asyncio.gather(
+                    *(added(one, "/guarded", tokens, connections=8, total=total) for one in servers[:count])
+                )
+                if round_number:
+                    values.append(statistics.mean(costs))
+    return {count: statistics.median(values) for count, values in found.items()}
 
 
 async def keys(*, windows: int) -> dict[int, float]:
@@ -114,7 +114,7 @@ def draw(path: Path, curves: dict[str, dict[int, float]]) -> None:
 def main() -> None:
     """Measures, and writes the results."""
     options = arguments(__doc__)
-    rounds, total = (9, 3000) if options.full else (3, 600)
+    rounds, total = (9, 3000) if options.full else (3, 500)
     curves = uvloop.run(over_http(rounds=rounds, total=total))
     curves["workers"] = uvloop.run(workers(rounds=rounds, total=total))
     curves["keys"] = asyncio.run(keys(windows=500 if options.full else 100))
