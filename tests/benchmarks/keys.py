@@ -167,8 +167,8 @@ def in_child(name: str, contender: str, patience: float) -> dict[str, Any]:
     """The scenario in a process of its own; one that freezes for good is ended."""
     command = [sys.executable, "-W", "ignore", __file__, "--child", name, contender, str(patience)]
     try:
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=10 * patience + 20)
-    except subprocess.TimeoutExpired:
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=4 * patience + 15)
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
         return {"fetches": None, "good_tokens": {"frozen": 1}, "stall_ms": None, "slowest_ms": None}
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
