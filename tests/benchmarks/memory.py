@@ -1,0 +1,144 @@
+"""Import time, resident memory above fastapi + uvicorn, and growth over distinct tokens, for us and our peers.
+
+    uv run --group bench python tests/benchmarks/memory.py [--full]
+
+Every figure is of a process of its own. Growth is over 1,500 tokens, in the full run over 10,000 and 100,000.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from contenders import OURS, PEERS, Contender
+from harness import arguments, issuer, mint, table, write
+
+from mcp_oauth2_deps.testing.issuer import DevelopmentIssuer
+
+_HERE = Path(__file__).parent
+
+# Modules by which users reach each contender, besides those it brings itself.
+IMPORTS = {
+    "mcp-oauth2-deps": "mcp_oauth2_deps",
+    "mcp-oauth2-deps, cached": "mcp_oauth2_deps",
+    "FastMCP JWTVerifier": "fastmcp.server.auth.providers.jwt",
+    "auth0-api-python": "auth0_api_python",
+    "fastapi-azure-auth": "fastapi_azure_auth",
+    "authplane-sdk": "authplane",
+    "axioms-fastapi": "axioms_fastapi",
+    "PyJWT + PyJWKClient": "jwt",
+    "python-jose, tutorial": "jose.jwt,httpx",
+}
+
+_RESIDENT = """
+import gc, importlib, json, sys
+import psutil, fastapi, uvicorn
+def resident():
+    gc.collect()
+    return psutil.Process().memory_info().rss / 2**20
+before = resident()
+for name in sys.argv[1].split(","):
+    importlib.import_module(name)
+print(json.dumps(resident() - before))
+"""
+
+_GROWTH = """
+import asyncio, gc, json, logging, sys
+import psutil
+sys.path.insert(0, sys.argv[1])
+logging.disable(logging.CRITICAL)
+from contenders import EVERYONE
+def resident():
+    gc.collect()
+    return psutil.Process().memory_info().rss / 2**20
+async def main(name, issuer, path, marks):
+    contender = EVERYONE[name](issuer)
+    await contender.start()
+    found = []
+    with open(path) as lines:
+        for number, line in enumerate(lines):
+            # The first tokens fill what is filled once: pools, code, caches of modules.
+            if number == 200:
+                before = resident()
+            assert await contender.verify(line.strip()), "a good token is refused"
+            if number + 1 in marks:
+                found.append(resident() - before)
+    print(json.dumps(found))
+asyncio.run(main(*sys.argv[2:5], json.loads(sys.argv[5])))
+"""
+
+_IMPORT_ALL = """
+import importlib, json, sys, time
+names = json.loads(sys.argv[1])
+start = time.process_time()
+for name in names:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        pass
+print(time.process_time() - start)
+"""
+
+_MODULES = """
+import json, sys
+before = set(sys.modules)
+import mcp_oauth2_deps
+print(json.dumps([name for name in sys.modules if name not in before and not name.startswith("mcp_oauth2_deps")]))
+"""
+
+
+def child(code: str, *words: str) -> Any:
+    """What a fresh interpreter prints."""
+    command = [sys.executable, "-W", "ignore", "-c", code, *words]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def import_times(*, rounds: int) -> tuple[float, float]:
+    """Processor seconds to import the package, and those of its dependencies alone, by turns."""
+    dependencies = json.dumps(child(_MODULES))
+    package, alone = [], []
+    for _ in range(rounds):
+        alone.append(child(_IMPORT_ALL, dependencies))
+        package.append(child(_IMPORT_ALL, json.dumps(["mcp_oauth2_deps"])))
+    return statistics.median(package), statistics.median(alone)
+
+
+def growth(kind: type[Contender], source: DevelopmentIssuer, folder: Path, marks: list[int]) -> list[float]:
+    """MiB more after so many distinct tokens, the first 200 apart."""
+    path = folder / (kind.name if kind.claims else "tokens")
+    if not path.exists():
+        with path.open("w", encoding="ascii") as file:
+            file.writelines(mint(source, kind.claims, expires_in=86400) + "\n" for _ in range(marks[-1]))
+    found: list[float] = child(_GROWTH, str(_HERE), kind.name, source.url, str(path), json.dumps(marks))
+    return found
+
+
+def main() -> None:
+    """Measures, and writes the results."""
+    options = arguments(__doc__)
+    marks = [10_000, 100_000] if options.full else [1_500]
+    package, alone = import_times(rounds=21 if options.full else 5)
+    results: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as folder, issuer() as source:
+        for kind in (*OURS, *PEERS):
+            resident = [child(_RESIDENT, IMPORTS[kind.name]) for _ in range(5 if options.full else 3)]
+            seconds = [child(_IMPORT_ALL, json.dumps(IMPORTS[kind.name].split(","))) for _ in resident]
+            results[kind.name] = {
+                "import_ms": statistics.median(seconds) * 1000,
+                "resident_mib": statistics.median(resident),
+                "growth_mib": growth(kind, source, Path(folder), marks),
+            }
+    rows = [[name, round(one["import_ms"]), one["resident_mib"], *one["growth_mib"]] for name, one in results.items()]
+    text = table(["", "import ms", "MiB above fastapi + uvicorn", *(f"MiB more after {mark:,} tokens" for mark in marks)], rows)
+    text += (
+        f"\nImporting the package takes {package / alone:.3f} times what importing its dependencies alone takes (at most 1.05).\n"
+    )
+    text += "At most 12 MiB above fastapi + uvicorn, and 3 MiB more with the default token cache.\n"
+    write("memory", text, {"results": results, "import_ratio": package / alone, "marks": marks}, options)
+
+
+if __name__ == "__main__":
+    main()
