@@ -142,8 +142,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """An HTTP answer to a refused request, before any framework: status, headers, and the RFC error with its sentence,
-    and for a person at a shortfall the scopes that are missing (the header names those that are held beside them)."""
+    """An HTTP answer to a refused request, before any framework: status, headers, and the RFC error with its sentence.
+
+    At a shortfall also the scopes that are missing, for a person: the header names those that are held beside them.
+    """
 
     status: int
     headers: Mapping[str, str]

@@ -33,7 +33,7 @@ def test_a_scope_unticked_in_the_dialog_is_missing_in_a_403_that_says_so(docs, s
 def assert_files_read_is_missing(shown):
     assert shown.status == 403
     assert shown.body["detail"]["error"] == "insufficient_scope"
-    assert "does not hold the scopes" in shown.body["detail"]["error_description"]
+    assert shown.body["detail"]["missing_scopes"] == ["files:read"]
     challenge = shown.headers["www-authenticate"]
     assert 'error="insufficient_scope"' in challenge
     assert "files:read" in challenge.partition('scope="')[2].partition('"')[0].split()
