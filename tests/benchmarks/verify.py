@@ -3,7 +3,7 @@
     uv run --group bench python tests/benchmarks/verify.py [--full]
 
 Parse, key, signature, claims and scopes, with the keys in hand. A peer is left out where it has no such algorithm. Marked are
-peers that take a token without `exp` (e), with padding in its base64 (p), or with a character in it that base64 has not (b).
+peers that take a token without `exp` (e), with padding in its base64 (p), or with characters in it that base64 has not (b).
 """
 
 import asyncio
@@ -46,7 +46,7 @@ async def marks(contender: Contender, source: DevelopmentIssuer) -> str:
     wrong = {
         "e": mint(source, contender.claims, exp=None),
         "p": f"{head}.{payload}.{signature}{'=' * (-len(signature) % 4)}",
-        "b": f"{head}.{payload}.{signature[:9]}!{signature[9:]}",
+        "b": f"{head}.{payload}.{signature[:8]}!!!!{signature[8:]}",
     }
     return " ".join([mark for mark, token in wrong.items() if await accepts(contender, token)])
 
