@@ -30,6 +30,7 @@ def assert_danced(done, mcp_url):
     assert done.statuses.count(403) == 2
 
 
+@pytest.mark.parametrize("guarded_server", ["sdk_app", "fastmcp_app", "demo"], indirect=True)
 @wires
 def test_the_python_sdk_logs_in_and_steps_up(dance, guarded_server, mode, protocol):
     done = dance(sys.executable, DRIVERS / "python_sdk.py", guarded_server.mcp_url, mode)
