@@ -139,8 +139,8 @@ def test_valid_tokens_pass_through_an_outage_shorter_than_the_hard_age_and_not_a
         switched_off = time.monotonic()
         while api.get().status_code == 200:
             assert time.monotonic() < switched_off + DEADLINE
-        # A refresh may have come just before; none can have come after.
-        assert 2 < time.monotonic() - switched_off < 4
+        # The last refresh came shortly before; none can have come after.
+        assert 1 < time.monotonic() - switched_off < 8
         assert api.get().status_code == 503
         issuer.switch_on()
         api.until(200)
