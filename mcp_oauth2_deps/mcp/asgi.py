@@ -1,12 +1,16 @@
-"""ASGI beneath the routes: the lifespan of an app within an app, and the hand-over of a request that was read."""
+"""ASGI beneath the routes: the lifespan of an app within an app, reading a body, and handing on a request that was read."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mcp_oauth2_deps.errors import MessageError
+from mcp_oauth2_deps.protocol.jsonrpc import INVALID_REQUEST, is_json_content_type
 
 
 @asynccontextmanager
@@ -99,3 +103,25 @@ class Handover(Response):
             await send(message)
 
         await self._app({**scope, **self._changes}, replay, send_with_headers if self.raw_headers else send)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body of at most `limit` bytes.
+
+    Raises:
+        MessageError: it is larger, not JSON by its header, or was not sent to its end.
+    """
+    fields = [value for name, value in request.scope["headers"] if name == b"content-type"]
+    if len(fields) != 1 or not is_json_content_type(fields[0].decode("latin-1")):
+        raise MessageError(INVALID_REQUEST, "The content type must be application/json.")
+    body = bytearray()
+    while True:
+        part = await request.receive()
+        if part["type"] != "http.request":
+            raise MessageError(INVALID_REQUEST, "The body was not sent to its end.")
+        body += part.get("body", b"")
+        if len(body) > limit:
+            raise MessageError(INVALID_REQUEST, f"The body is larger than {limit} bytes.")
+        if not part.get("more_body", False):
+            break
+    return bytes(body)

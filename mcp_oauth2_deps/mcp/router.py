@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, MessageError
 from mcp_oauth2_deps.guards import ScopeGuard
-from mcp_oauth2_deps.mcp.asgi import Handover
+from mcp_oauth2_deps.mcp.asgi import Handover, read_body
 from mcp_oauth2_deps.mcp.callers import Caller, declared_scopes
 from mcp_oauth2_deps.mcp.cors import CORSRoute, preflight
 from mcp_oauth2_deps.mcp.engines import Engine, Transport, engine_for
@@ -25,7 +25,7 @@ from mcp_oauth2_deps.mcp.lists import ListFilter
 from mcp_oauth2_deps.mcp.principals import called_by, user_of
 from mcp_oauth2_deps.models import AccessToken, Message, ScopeRequirement
 from mcp_oauth2_deps.protocol.encoding import SMALL
-from mcp_oauth2_deps.protocol.jsonrpc import INVALID_REQUEST, is_json_content_type, read_message, verify_mirrored_headers
+from mcp_oauth2_deps.protocol.jsonrpc import read_message, verify_mirrored_headers
 from mcp_oauth2_deps.protocol.scopes import verify_scopes
 from mcp_oauth2_deps.protocol.tool_scopes import KINDS, ToolScopes
 from mcp_oauth2_deps.protocol.urls import host_fields
@@ -101,9 +101,19 @@ class _Door:
 
         for path in dict.fromkeys((self._path, self._path.rstrip("/") + "/")):
             shown = path == self._path
-            for method, endpoint in (("POST", post), ("GET", stream), ("DELETE", end)):
+            for method, endpoint, summary in (
+                ("POST", post, "Send a message to the MCP server"),
+                ("GET", stream, "Open a stream of messages from the MCP server"),
+                ("DELETE", end, "End a session with the MCP server"),
+            ):
                 router.add_api_route(
-                    path, endpoint, methods=[method], include_in_schema=shown, response_model=None, name=f"mcp_{method.lower()}"
+                    path,
+                    endpoint,
+                    methods=[method],
+                    summary=summary,
+                    include_in_schema=shown,
+                    response_model=None,
+                    name=f"mcp_{method.lower()}",
                 )
             router.add_route(path, preflight(self._scheme), methods=["OPTIONS"], include_in_schema=False)
         return router
@@ -178,7 +188,7 @@ class _Door:
 
     async def _post(self, request: Request, token: AccessToken) -> Response:
         try:
-            body = await _read_body(request, self._scheme.settings.max_body_size)
+            body = await read_body(request, self._scheme.settings.max_body_size)
             message = read_message(body) if len(body) <= SMALL else await asyncio.to_thread(read_message, body)
             verify_mirrored_headers(request.scope["headers"], message)
         except MessageError as error:
@@ -222,25 +232,3 @@ def _resource_path(scheme: OAuth2BearerScheme) -> str:
         return path_of(OAuth2Settings().resource)
     except ValidationError:
         return _DEFAULT_PATH
-
-
-async def _read_body(request: Request, limit: int) -> bytes:
-    """The body of at most `limit` bytes.
-
-    Raises:
-        MessageError: it is larger, not JSON by its header, or was not sent to its end.
-    """
-    fields = [value for name, value in request.scope["headers"] if name == b"content-type"]
-    if len(fields) != 1 or not is_json_content_type(fields[0].decode("latin-1")):
-        raise MessageError(INVALID_REQUEST, "The content type must be application/json.")
-    body = bytearray()
-    while True:
-        part = await request.receive()
-        if part["type"] != "http.request":
-            raise MessageError(INVALID_REQUEST, "The body was not sent to its end.")
-        body += part.get("body", b"")
-        if len(body) > limit:
-            raise MessageError(INVALID_REQUEST, f"The body is larger than {limit} bytes.")
-        if not part.get("more_body", False):
-            break
-    return bytes(body)
