@@ -112,7 +112,8 @@ async def read_body(request: Request, limit: int) -> bytes:
         MessageError: it is larger, not JSON by its header, or was not sent to its end.
     """
     fields = [value for name, value in request.scope["headers"] if name == b"content-type"]
-    if len(fields) != 1 or not is_json_content_type(fields[0].decode("latin-1")):
+    plain = fields == [b"application/json"]
+    if not plain and (len(fields) != 1 or not is_json_content_type(fields[0].decode("latin-1"))):
         raise MessageError(INVALID_REQUEST, "The content type must be application/json.")
     body = bytearray()
     while True:

@@ -9,11 +9,11 @@ from mcp_oauth2_deps.mcp.callers import Caller, current_caller
 from mcp_oauth2_deps.protocol.scopes import with_implied
 
 try:
-    from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+    from mcp.server.auth.middleware.auth_context import auth_context_var
     from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
     from mcp.server.auth.provider import AccessToken as EngineToken
 except ImportError:  # an ASGI app of another make is served without the extra
-    AuthContextMiddleware = None  # type: ignore[assignment,misc]
+    auth_context_var = None  # type: ignore[assignment]
 
 
 def user_of(caller: Caller) -> dict[str, Any]:
@@ -21,8 +21,9 @@ def user_of(caller: Caller) -> dict[str, Any]:
 
     Their token model demands the raw token. It is left empty, so that no tool forwards it (MCP, "Token handling").
     """
-    scopes = sorted(with_implied(caller.token.scopes, caller.hierarchy))
-    if AuthContextMiddleware is None:
+    granted = caller.token.scopes
+    scopes = sorted(with_implied(granted, caller.hierarchy) if caller.hierarchy else granted)
+    if auth_context_var is None:
         return {"auth": AuthCredentials(scopes)}
     token = caller.token
     engine_token = EngineToken(
@@ -42,13 +43,16 @@ def called_by(caller: Caller, app: ASGIApp) -> ASGIApp:
 
     Engines carry the context of a request to the task in which its message is handled.
     """
-    inner = app if AuthContextMiddleware is None else AuthContextMiddleware(app)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         reset = current_caller.set(caller)
+        # What the SDK's own middleware does.
+        reset_engine = auth_context_var.set(scope["user"]) if auth_context_var is not None else None
         try:
-            await inner(scope, receive, send)
+            await app(scope, receive, send)
         finally:
             current_caller.reset(reset)
+            if reset_engine is not None:
+                auth_context_var.reset(reset_engine)
 
     return serve
