@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from mcp_oauth2_deps.protocol.encoding import _refuse_ambiguity, decode_base64url, parse_json_object
+from mcp_oauth2_deps.protocol.encoding import _refuse_ambiguity, decode_base64url, parse_json_object, printable
 
 
 @pytest.mark.parametrize("data", [bytes(range(length)) for length in range(9)] + [b"\xfb\xff\xfe", b"\xff" * 32])
@@ -146,3 +146,21 @@ def test_a_large_document_with_too_many_values_is_refused(many):
 )
 def test_what_stands_in_a_text_does_not_count(text):
     assert set(parse_json_object(b'{"a":"' + text + b'","b":"' + b"x" * 70_000 + b'"}')) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("key-1", "key-1"),
+        ("a b", "a?b"),
+        ("a\r\nb\x1b[0m", "a??b?[0m"),
+        ("\u202eevil\u00e9", "?evil?"),
+        ("x" * 161, "x" * 160),
+    ],
+)
+def test_a_text_in_a_log_is_short_printable_ascii(text, shown):
+    assert printable(text) == shown
+
+
+def test_a_text_in_a_log_may_be_cut_shorter():
+    assert printable("abc", 2) == "ab"

@@ -38,6 +38,12 @@ def test_a_response_needs_no_more_than_every_call():
     assert ToolScopes(every_call=["a"], default="deny").needed_for(Message(None)) == ScopeRequirement()
 
 
+def test_a_message_that_names_nothing_needs_what_its_method_needs():
+    table = ToolScopes(methods={"tools/list": ["m"]}, tools={"t": ["n"]}, default="deny")
+    assert table.needed_for(Message("tools/list")) == ScopeRequirement(("m",))
+    assert table.needed_for(Message("ping")) == ScopeRequirement()
+
+
 def test_the_rules_of_method_name_and_function_add_up():
     table = ToolScopes(methods={"tools/call": ["m"]}, tools={"t": ["n"]})
     needed = table.needed_for(call("t"), [Alternatives.requirement])
