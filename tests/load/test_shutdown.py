@@ -7,7 +7,7 @@ import os
 from load_app import WORKERS
 from load_client import Tally, connected
 from load_rows import Rows, good, good_mcp
-from load_server import DEADLINE, until
+from load_server import DEADLINE, settled
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +34,9 @@ async def test_what_was_accepted_is_answered_when_the_server_is_told_to_end(make
             name = f"patient-{number}"
             row = good(issuer, name, path=b"/held") if number % 2 else good_mcp(issuer, name, "held")
             waiting.append(client.ask(iter([row]), tally))
-        await until(lambda: len(entered(entries)) == HELD, server.log)
+        assert await settled(lambda: len(entered(entries)) == HELD), server.log()
         ending = [client.ask(rows.of_client(number), tally) for number, client in enumerate(busy)]
-        await until(lambda: all(client.count for client in busy), server.log)
+        assert await settled(lambda: all(client.count for client in busy)), server.log()
         server.terminate()
         async with asyncio.timeout(DEADLINE):
             await asyncio.gather(*ending)
@@ -45,7 +45,7 @@ async def test_what_was_accepted_is_answered_when_the_server_is_told_to_end(make
         os.close(gate)
         async with asyncio.timeout(DEADLINE):
             await asyncio.gather(*waiting)
-        await until(server.has_ended, server.log)
+        assert await settled(server.has_ended), server.log()
     assert tally.wrong == []
     assert tally.cut == []
     accepted = entered(entries)
