@@ -19,6 +19,7 @@ LEAST_PER_SECOND = 50
 TOKENS, FIRST_TOKENS = 100_000, 5_000
 # Ten megabytes over a hundred thousand; a short run has some room for chance.
 MOST_BYTES_PER_TOKEN, ROOM = 100, 2_000_000
+# In all workers together, whatever the number of tokens.
 MOST_BLOCKS = 5_000
 
 
