@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Never
 
-_CHANGEABLE = (dict, list)
-
 
 class ReadOnlyDict(dict[str, Any]):
     """A dict that cannot be changed, so that one request cannot alter what a remembered token says to the next."""
@@ -29,18 +27,6 @@ class ReadOnlyDict(dict[str, Any]):
         return (type(self), (dict(self),))
 
 
-def read_only(value: Any) -> Any:
-    """A copy of parsed JSON in which objects cannot be changed and lists are tuples."""
-    kind = type(value)
-    if kind is dict:
-        # Most members are plain: one copy, and then only what can be changed in depth.
-        nested = [(name, read_only(member)) for name, member in value.items() if type(member) in _CHANGEABLE]
-        return ReadOnlyDict({**value, **dict(nested)} if nested else value)
-    if kind is list:
-        return tuple(read_only(member) if type(member) in _CHANGEABLE else member for member in value)
-    return value
-
-
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What the caller presented: an authentication scheme in lower case and its token, nothing verified."""
@@ -49,7 +35,7 @@ class Credentials:
     token: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AccessToken:
     """A verified access token. It holds no raw token, so a handler can neither forward nor log it.
 
