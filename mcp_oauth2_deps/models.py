@@ -3,7 +3,7 @@
 Rules about them live in `protocol`; nothing here parses, fetches or decides.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Never
 
@@ -100,6 +100,12 @@ class ScopeRequirement:
     def __iter__(self) -> Iterator[str]:
         """Every scope named, once, in the order of declaration."""
         return iter(dict.fromkeys((*self.all_of, *(scope for group in self.any_of for scope in group))))
+
+    def with_all_of(self, scopes: Sequence[str]) -> "ScopeRequirement":
+        """This, and all these scopes too."""
+        if set(scopes).issubset(self.all_of):
+            return self
+        return self + ScopeRequirement(tuple(scopes))
 
     def __add__(self, other: "ScopeRequirement") -> "ScopeRequirement":
         return ScopeRequirement(

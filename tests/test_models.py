@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from mcp_oauth2_deps import AccessToken
-from mcp_oauth2_deps.models import ReadOnlyDict
+from mcp_oauth2_deps.models import ReadOnlyDict, ScopeRequirement
 from mcp_oauth2_deps.protocol.encoding import read_only
 
 CLAIMS = {"a": {"b": [1, {"c": 2}]}}
@@ -32,3 +32,9 @@ def test_copies_work():
     assert type(copy.copy(claims)) is dict
     assert asdict(AccessToken(claims=claims))["claims"] == claims
     assert isinstance(claims, ReadOnlyDict)
+
+
+@pytest.mark.parametrize("scopes", [[], ["a"], ["b", "a"], ["c"], ["a", "c", "d"], ["x"]], ids=repr)
+def test_scopes_are_added_to_a_requirement_once(scopes):
+    requirement = ScopeRequirement(("a", "b"), (("x", "y"),))
+    assert requirement.with_all_of(scopes) == requirement + ScopeRequirement(tuple(scopes))
