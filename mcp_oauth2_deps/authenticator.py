@@ -5,13 +5,12 @@ HTTP answers and frameworks do not belong here.
 
 import asyncio
 import time
-from collections.abc import Callable
-
-from cachetools import LRUCache
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError
 from mcp_oauth2_deps.models import AccessToken, Credentials, TokenPolicy
-from mcp_oauth2_deps.protocol.encoding import parse_json_object
+from mcp_oauth2_deps.protocol.encoding import parse_claims
 from mcp_oauth2_deps.protocol.jws import (
     UnverifiedHeader,
     UnverifiedToken,
@@ -26,6 +25,9 @@ from mcp_oauth2_deps.settings import OAuth2Settings
 from mcp_oauth2_deps.stores.documents import DocumentSource, HTTPDocuments
 from mcp_oauth2_deps.stores.jwks import JWKSStore
 from mcp_oauth2_deps.stores.verified import VerifiedTokens
+
+# An issuer has one for each of its keys.
+_MOST_HEADERS = 256
 
 
 def _wall_clock() -> float:
@@ -63,7 +65,7 @@ class Authenticator:
         documents = documents or HTTPDocuments(timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http)
         self.stores = {issuer: self._make_store(issuer, documents) for issuer in settings.issuer}
         self._verified = VerifiedTokens(settings.token_cache_size)
-        self._headers: LRUCache[bytes, UnverifiedHeader] = LRUCache(256)
+        self._headers: dict[bytes, UnverifiedHeader] = {}
         self._now = wall_clock
 
     def _make_store(self, issuer: str, documents: DocumentSource) -> JWKSStore:
@@ -107,7 +109,7 @@ class Authenticator:
         for store in self.stores.values():
             await store.aclose()
 
-    async def authenticate(self, credentials: Credentials) -> AccessToken:
+    def authenticate(self, credentials: Credentials) -> Coroutine[Any, Any, AccessToken]:
         """Guarantees that the token is a signed access token of a trusted issuer for this resource, valid now.
 
         Does not check: scopes, and whether the token was revoked at the issuer.
@@ -116,22 +118,23 @@ class Authenticator:
             InvalidTokenError: it is not; the reason says why.
             IssuerUnavailableError: the keys to judge it cannot be had.
         """
-        remembered = self._verified.find(credentials.token)
-        if remembered is not None:
-            token, key_set = remembered
-            # A removed key and a passed expiry are honoured at once.
-            if self.stores[token.issuer].current() is key_set and self._now() < token.expires_at + self.policy.leeway:
-                return token
-        return await self._verify(credentials.token)
+        return self.verify(credentials.token)
 
     async def verify(self, token: str) -> AccessToken:
         """As `authenticate`, for a raw token from elsewhere than an HTTP request."""
-        return await self.authenticate(Credentials("bearer", token))
+        digest = self._verified.digest(token)
+        remembered = None if digest is None else self._verified.find(digest)
+        if remembered is not None:
+            known, key_set = remembered
+            # A removed key and a passed expiry are honoured at once.
+            if self.stores[known.issuer].current() is key_set and self._now() < known.expires_at + self.policy.leeway:
+                return known
+        return await self._verify(token, digest)
 
-    async def _verify(self, raw: str) -> AccessToken:
+    async def _verify(self, raw: str, digest: bytes | None) -> AccessToken:
         header: UnverifiedHeader | None = None
         issuer: str | None = None
-        verified_claims: dict[str, object] = {}
+        verified_claims: Mapping[str, object] = {}
         try:
             token = split_token(raw)
             header = self._headers.get(token.header_segment)
@@ -139,7 +142,7 @@ class Authenticator:
                 header = read_header(token.header_segment)
                 verify_header(header, self.policy)
             try:
-                claims = parse_json_object(token.payload)
+                claims = parse_claims(token.payload)
             except ValueError:
                 raise InvalidTokenError("malformed") from None
             issuer = verify_issuer(claims, self.policy)
@@ -153,8 +156,12 @@ class Authenticator:
             error.client_id = _string(verified_claims.get("client_id") or verified_claims.get("azp"))
             raise
         # Only now: headers of bad tokens, which anybody can vary, must not push good ones out.
-        self._headers[token.header_segment] = header
-        self._verified.remember(raw, access_token, key_set)
+        if token.header_segment not in self._headers:
+            if len(self._headers) >= _MOST_HEADERS:
+                self._headers.clear()
+            self._headers[token.header_segment] = header
+        if digest is not None:
+            self._verified.remember(digest, access_token, key_set)
         return access_token
 
     async def _verify_signature(self, token: UnverifiedToken, header: UnverifiedHeader, store: JWKSStore) -> KeySet:

@@ -81,7 +81,7 @@ class ScopeGuard:
         shown: None = None,  # noqa: ARG002  # asked for to be seen in OpenAPI
     ) -> AccessToken:
         """The token, if it holds what is demanded here; also when a test put another in the scheme's place."""
-        requirement = self.requirement + ScopeRequirement(tuple(security_scopes.scopes))
+        requirement = self.requirement.with_all_of(security_scopes.scopes)
         try:
             verify_scopes(requirement, token.scopes, self.scheme.scope_hierarchy)
         except InsufficientScopeError as error:

@@ -3,11 +3,9 @@
 Rules about them live in `protocol`; nothing here parses, fetches or decides.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Never
-
-_CHANGEABLE = (dict, list)
 
 
 class ReadOnlyDict(dict[str, Any]):
@@ -29,18 +27,6 @@ class ReadOnlyDict(dict[str, Any]):
         return (type(self), (dict(self),))
 
 
-def read_only(value: Any) -> Any:
-    """A copy of parsed JSON in which objects cannot be changed and lists are tuples."""
-    kind = type(value)
-    if kind is dict:
-        # Most members are plain: one copy, and then only what can be changed in depth.
-        nested = [(name, read_only(member)) for name, member in value.items() if type(member) in _CHANGEABLE]
-        return ReadOnlyDict({**value, **dict(nested)} if nested else value)
-    if kind is list:
-        return tuple(read_only(member) if type(member) in _CHANGEABLE else member for member in value)
-    return value
-
-
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What the caller presented: an authentication scheme in lower case and its token, nothing verified."""
@@ -49,7 +35,7 @@ class Credentials:
     token: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AccessToken:
     """A verified access token. It holds no raw token, so a handler can neither forward nor log it.
 
@@ -114,6 +100,12 @@ class ScopeRequirement:
     def __iter__(self) -> Iterator[str]:
         """Every scope named, once, in the order of declaration."""
         return iter(dict.fromkeys((*self.all_of, *(scope for group in self.any_of for scope in group))))
+
+    def with_all_of(self, scopes: Sequence[str]) -> "ScopeRequirement":
+        """This, and all these scopes too."""
+        if set(scopes).issubset(self.all_of):
+            return self
+        return self + ScopeRequirement(tuple(scopes))
 
     def __add__(self, other: "ScopeRequirement") -> "ScopeRequirement":
         return ScopeRequirement(

@@ -113,7 +113,7 @@ class OAuth2BearerScheme(OAuth2):
 
     async def find_token(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> AccessToken | None:
         """As calling the scheme, but nothing sent gives nothing."""
-        requirement = self._requirement(connection) + ScopeRequirement(tuple(security_scopes.scopes))
+        requirement = self._requirement(connection).with_all_of(security_scopes.scopes)
         outcomes: dict[OAuth2BearerScheme, tuple[list[bytes], AccessToken]] = connection.scope.setdefault(_SCOPE_KEY, {})
         fields = [value for name, value in connection.scope["headers"] if name == b"authorization"]
         # An app that hands a request on with other headers may copy the scope, and this memory with it.

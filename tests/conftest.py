@@ -1,6 +1,7 @@
 """Fixtures for tests that need an app and an issuer, in process."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,12 @@ from mcp_oauth2_deps.security import default_scheme
 from mcp_oauth2_deps.testing import DevelopmentIssuer
 
 RESOURCE = "https://api.example.com/mcp"
+
+
+def pytest_ignore_collect(collection_path, config):
+    # Minutes of load are for those who ask for them by name.
+    asked = any("load" in Path(argument).parts for argument in config.args)
+    return True if collection_path.name == "load" and not asked else None
 
 
 @pytest.fixture(autouse=True)

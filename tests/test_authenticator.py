@@ -1,8 +1,10 @@
+from dataclasses import FrozenInstanceError, fields
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from freezegun import freeze_time
 
+from mcp_oauth2_deps import AccessToken
 from mcp_oauth2_deps.errors import InvalidTokenError
 
 
@@ -26,6 +28,21 @@ async def test_a_remembered_token_is_the_same_until_it_expires(auth, issuer):
     assert await auth.authenticator.verify(raw) is first
     with freeze_time(datetime.now(UTC) + timedelta(seconds=91), real_asyncio=True, ignore=["asyncio"]):
         assert (await refused(auth, raw)).reason == "expired"
+
+
+async def test_a_token_is_the_same_however_it_was_made(auth, issuer):
+    token = await auth.authenticator.verify(issuer.token(scopes={"a"}, roles=["x"], ratio=0.5))
+    assert AccessToken(**{field.name: getattr(token, field.name) for field in fields(AccessToken)}) == token
+    assert vars(token).keys() == {field.name for field in fields(AccessToken)}
+    with pytest.raises(FrozenInstanceError):
+        token.subject = "another"
+
+
+async def test_many_headers_do_not_pile_up(make_scheme, issuer):
+    auth = make_scheme()
+    for number in range(300):
+        await auth.authenticator.verify(issuer.token(header={"junk": number}))
+    assert len(auth.authenticator._headers) <= 256
 
 
 async def test_only_headers_of_good_tokens_are_remembered_and_the_rules_still_bite(make_scheme, issuer):

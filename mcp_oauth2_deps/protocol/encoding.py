@@ -6,9 +6,12 @@ What a decoded value means does not belong here.
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import Any, Never
 
 from pydantic_core import SchemaValidator, core_schema, from_json, to_json
+
+from mcp_oauth2_deps.models import ReadOnlyDict
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # Several times as fast as the decoder of the standard library.
@@ -18,6 +21,9 @@ SMALL = 64 * 1024
 # Larger documents are long because of their texts. Fifty thousand values cost tens of milliseconds, the four million that
 # fit into as many bytes cost seconds.
 _MAX_VALUES = 50_000
+_TEXT_ONLY = frozenset({str})
+# Taken from a count of strings, so that it fits no text.
+_FRACTION = 2**40
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 # Where the last character carries unused bits these must be zero, else several spellings decode alike.
 _CANONICAL_LAST = {2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
@@ -46,17 +52,58 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
         ValueError: other JSON, no JSON, a repeated name at any depth, NaN or Infinity, or nesting or a number of values
             beyond reason.
     """
+    value = _members(data)
+    _refuse_lost_members(data, value)
+    return value
+
+
+def parse_claims(data: bytes) -> ReadOnlyDict:
+    """As `parse_json_object`, read-only in depth (lists are tuples), for the claims of a token.
+
+    Raises:
+        ValueError: as there.
+    """
+    value = _members(data)
+    claims, strings = read_only(value)
+    # A string has two quotation marks where none is escaped, and a lost member takes its name along: when all the text's
+    # strings are there, all its members are. Counting that costs a third of writing the value back.
+    if b"\\" in data or data.count(b'"') != 2 * strings:
+        _refuse_lost_members(data, value)
+    return claims
+
+
+def _members(data: bytes) -> dict[str, Any]:
     if len(data) > SMALL and _count_values(data) > _MAX_VALUES:
         raise ValueError("too many values")
     # Left to itself the parser keeps values too, for the whole process, and so those of tokens that nobody has verified yet.
     value = from_json(data, allow_inf_nan=False, cache_strings="keys")
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
-    # A value that writes itself back byte for byte has lost no member. Everything else (white space, escapes,
-    # other spellings of numbers) is read again by a slower parser that sees each member.
-    if to_json(value, inf_nan_mode="constants") != data:
-        _refuse_ambiguity(data)
     return value
+
+
+def read_only(value: Mapping[Any, Any]) -> tuple[ReadOnlyDict, int]:
+    """A copy of a parsed JSON object in which objects cannot be changed and lists are tuples, and how many strings it has.
+
+    Names are counted among the strings. With a fractional number anywhere the count is far below zero.
+    """
+    copy = ReadOnlyDict(value)
+    strings = len(value)
+    for name, member in value.items():
+        kind = type(member)
+        if kind is str:
+            strings += 1
+        elif kind is list and _TEXT_ONLY.issuperset(map(type, member)):
+            dict.__setitem__(copy, name, tuple(member))
+            strings += len(member)
+        elif kind is dict or kind is list:
+            # A list is an object whose names are places.
+            inner, inner_strings = read_only(member if kind is dict else dict(enumerate(member)))
+            dict.__setitem__(copy, name, inner if kind is dict else tuple(inner.values()))
+            strings += inner_strings if kind is dict else inner_strings - len(member)
+        elif kind is float:
+            strings -= _FRACTION
+    return copy, strings
 
 
 def printable(text: str, longest: int = 160) -> str:
@@ -73,6 +120,13 @@ def _count_values(data: bytes) -> int:
     # Every other piece stands outside of strings, whose text counts for nothing.
     outside = b"".join(plain.split(b'"')[::2])
     return sum(map(outside.count, (b",", b":", b"[", b"{")))
+
+
+def _refuse_lost_members(data: bytes, value: dict[str, Any]) -> None:
+    # A value that writes itself back byte for byte has lost no member. Everything else (white space, escapes,
+    # other spellings of numbers) is read again by a slower parser that sees each member.
+    if to_json(value, inf_nan_mode="constants") != data:
+        _refuse_ambiguity(data)
 
 
 def _refuse_ambiguity(data: bytes) -> None:

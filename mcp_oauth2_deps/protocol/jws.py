@@ -4,8 +4,8 @@ What header and claims must say does not belong here; neither does choosing a ke
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -58,14 +58,16 @@ class UnverifiedHeader:
     typ: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedToken:
+class UnverifiedToken(NamedTuple):
     """A token in three parts, decoded, of which nothing is verified."""
 
-    header_segment: bytes = field(repr=False)
-    signing_input: bytes = field(repr=False)
-    payload: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
+    header_segment: bytes
+    signing_input: bytes
+    payload: bytes
+    signature: bytes
+
+    def __repr__(self) -> str:
+        return "UnverifiedToken()"
 
 
 class _PSSKey(Key):
@@ -113,9 +115,8 @@ def split_token(token: str) -> UnverifiedToken:
         header, payload, signature = data.split(b".")
         if not (header and payload and signature):
             raise InvalidTokenError("malformed")
-        return UnverifiedToken(
-            header, data[: len(header) + 1 + len(payload)], decode_base64url(payload), decode_base64url(signature)
-        )
+        signing_input = data[: len(header) + 1 + len(payload)]
+        return UnverifiedToken(header, signing_input, decode_base64url(payload), decode_base64url(signature))
     except ValueError:
         raise InvalidTokenError("malformed") from None
 

@@ -5,6 +5,7 @@ Where scopes are demanded does not belong here.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError
@@ -62,10 +63,16 @@ def read_scopes(claims: Mapping[str, Any], names: Iterable[str]) -> frozenset[st
     return found[0] if found else frozenset()
 
 
+@lru_cache(maxsize=256)
+def _split_scopes(text: str) -> frozenset[str]:
+    # Most tokens of an issuer hold one of few sets of scopes.
+    return frozenset(filter(None, text.split(" ")))
+
+
 def _read_scope_claim(name: str, value: object) -> frozenset[str]:
     if isinstance(value, str):
-        return frozenset(filter(None, value.split(" ")))
-    if name != "scope" and isinstance(value, list) and all(isinstance(scope, str) for scope in value):
+        return _split_scopes(value)
+    if name != "scope" and isinstance(value, list | tuple) and all(isinstance(scope, str) for scope in value):
         return frozenset(value)
     raise InvalidTokenError("claim", claim=name)
 

@@ -75,12 +75,11 @@ class JWKSStore:
         self._deadline = deadline
         self._clock = clock
         self._cache: TTLCache[str, KeySet] = TTLCache(maxsize=1, ttl=cache_ttl, timer=clock)
-        self._refresh_at = -math.inf
-        self._attempted_at = -math.inf
+        self._fresh: KeySet | None = None
+        self._fresh_until = self._refresh_at = self._attempted_at = self._discovered_at = -math.inf
         self._failure: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._metadata: IssuerMetadata | None = None
-        self._discovered_at = -math.inf
 
     @property
     def metadata(self) -> IssuerMetadata | None:
@@ -89,6 +88,9 @@ class JWKSStore:
 
     def current(self) -> KeySet | None:
         """The keys in hand, none when they are past their hard age. Past their soft age a refresh starts beside it."""
+        # Below both ages; asked for every token.
+        if self._clock() < self._fresh_until:
+            return self._fresh
         key_set = self._cache.get(self._issuer)
         if key_set is not None and self._clock() >= self._refresh_at:
             self._start_refresh()
@@ -211,14 +213,16 @@ class JWKSStore:
         )
 
     def _succeed(self, key_set: KeySet, document: Document) -> None:
+        now = self._clock()
         previous = self._cache.get(self._issuer)
         # The same keys stay the same object, which keeps the tokens remembered with them.
-        self._cache[self._issuer] = previous if previous is not None and previous == key_set else key_set
+        self._fresh = self._cache[self._issuer] = previous if previous is not None and previous == key_set else key_set
         self._failure = None
         interval = self._refresh_after
         if document.max_age is not None:
             interval = min(interval, max(document.max_age, self._cooldown, _LEAST_INTERVAL))
-        self._refresh_at = self._clock() + interval
+        self._refresh_at = now + interval
+        self._fresh_until = now + min(interval, self._cache_ttl)
         logger.info(
             "keys of issuer %s refreshed: %d usable (%s), %d skipped%s; the next refresh is due in %g s",
             self._issuer,

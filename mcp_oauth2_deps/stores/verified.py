@@ -3,7 +3,6 @@
 Deciding whether a token is good does not belong here.
 """
 
-from dataclasses import dataclass
 from hashlib import sha256
 
 from cachetools import LRUCache
@@ -13,12 +12,6 @@ from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
 from mcp_oauth2_deps.protocol.keys import KeySet
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    token: AccessToken
-    key_set: KeySet
-
-
 class VerifiedTokens:
     """Access tokens by the digest of what was presented; bounded, the longest unused goes first.
 
@@ -26,20 +19,24 @@ class VerifiedTokens:
     """
 
     def __init__(self, size: int) -> None:
-        self._entries: LRUCache[bytes, _Entry] | None = LRUCache(size) if size else None
+        self._entries: LRUCache[bytes, tuple[AccessToken, KeySet]] | None = LRUCache(size) if size else None
 
-    def find(self, raw: str) -> tuple[AccessToken, KeySet] | None:
-        """What this very token said, with the key set that it was verified with.
+    def digest(self, raw: str) -> bytes | None:
+        """What a token is remembered by; none when it cannot be remembered, which its length may not make expensive."""
+        if self._entries is None or len(raw) > MAX_TOKEN_BYTES or not raw.isascii():
+            return None
+        return sha256(raw.encode("ascii")).digest()
+
+    def find(self, digest: bytes) -> tuple[AccessToken, KeySet] | None:
+        """What the token of this digest said, with the key set that it was verified with.
 
         Does not check: that the key set is still the current one and that the token has not expired since.
         """
-        # What cannot have been remembered is not worth a digest, whatever its length.
-        if self._entries is None or len(raw) > MAX_TOKEN_BYTES or not raw.isascii():
+        try:
+            return self._entries[digest]  # type: ignore[index]  # there is no digest without entries
+        except KeyError:
             return None
-        entry = self._entries.get(sha256(raw.encode("ascii")).digest())
-        return None if entry is None else (entry.token, entry.key_set)
 
-    def remember(self, raw: str, token: AccessToken, key_set: KeySet) -> None:
+    def remember(self, digest: bytes, token: AccessToken, key_set: KeySet) -> None:
         """Keeps a token that was just verified in full against this key set."""
-        if self._entries is not None:
-            self._entries[sha256(raw.encode("ascii")).digest()] = _Entry(token, key_set)
+        self._entries[digest] = token, key_set  # type: ignore[index]  # there is no digest without entries

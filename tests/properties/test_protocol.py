@@ -22,7 +22,7 @@ from mcp_oauth2_deps.errors import (
 from mcp_oauth2_deps.models import ScopeRequirement, TokenPolicy
 from mcp_oauth2_deps.protocol.challenges import challenge_for
 from mcp_oauth2_deps.protocol.credentials import read_credentials
-from mcp_oauth2_deps.protocol.encoding import decode_base64url, parse_json_object
+from mcp_oauth2_deps.protocol.encoding import decode_base64url, parse_claims, parse_json_object
 from mcp_oauth2_deps.protocol.jsonrpc import is_json_content_type, read_message, verify_mirrored_headers
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, UnverifiedHeader, read_header, split_token
 from mcp_oauth2_deps.protocol.keys import KeySet, UnusableKeySetError
@@ -91,6 +91,8 @@ SPLICED = st.tuples(TEXTS, TEXTS, st.integers(0, 80), st.integers(0, 80)).map(la
 @given(st.binary(max_size=64) | TEXTS | SPLICED)
 def test_json_is_read_as_another_parser_reads_it_or_not_at_all(data):
     value = refuses(ValueError, parse_json_object, data)
+    claims = refuses(ValueError, parse_claims, data)
+    assert json.dumps(claims) == json.dumps(value)
     if value is not None:
         assert value == read_plainly(data)
 

@@ -1,9 +1,10 @@
 import contextlib
+import json
 import sys
 
 import pytest
 
-from mcp_oauth2_deps.protocol.encoding import _refuse_ambiguity, decode_base64url, parse_json_object, printable
+from mcp_oauth2_deps.protocol.encoding import _refuse_ambiguity, decode_base64url, parse_claims, parse_json_object, printable
 
 
 @pytest.mark.parametrize("data", [bytes(range(length)) for length in range(9)] + [b"\xfb\xff\xfe", b"\xff" * 32])
@@ -63,6 +64,7 @@ def test_exactly_one_last_character_in_sixteen_or_four_is_canonical():
 )
 def test_a_json_object_is_read_however_it_is_spelled(data, value):
     assert parse_json_object(data) == value
+    assert json.dumps(parse_claims(data)) == json.dumps(value)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +99,30 @@ def test_a_json_object_is_read_however_it_is_spelled(data, value):
         pytest.param(b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", id="lists nested 5000 deep"),
     ],
 )
-def test_json_with_no_reading_or_two_is_refused(data):
+@pytest.mark.parametrize("parse", [parse_json_object, parse_claims])
+def test_json_with_no_reading_or_two_is_refused(data, parse):
     with pytest.raises(ValueError):
-        parse_json_object(data)
+        parse(data)
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        b'{"a":"x","a":"y"}',
+        b'{"a":"x","b":1,"a":1}',
+        b'{"a":1,"a":["x"]}',
+        b'{"a" :1,"a":2}',
+        b'{"a":{"b":"x"},"a":{"b":"x"}}',
+        b'{"a":[["x",{"b":1,"b":2}],"y"]}',
+        b'{"a":"","":1,"":2}',
+        b'{"a":1.5,"a":2.5}',
+        b'{"a":1.5,"b":"x","b":"y"}',
+    ],
+    ids=repr,
+)
+def test_counting_strings_misses_no_repeated_name(repeated):
+    with pytest.raises(ValueError, match="repeated"):
+        parse_claims(repeated)
 
 
 def test_no_value_is_kept_after_it_was_read():

@@ -1,9 +1,11 @@
 from dataclasses import replace
 
 import pytest
+from pydantic_core import to_json
 
 from mcp_oauth2_deps.errors import InvalidTokenError
 from mcp_oauth2_deps.models import TokenPolicy
+from mcp_oauth2_deps.protocol.encoding import parse_claims
 from mcp_oauth2_deps.protocol.jws import UnverifiedHeader
 from mcp_oauth2_deps.protocol.tokens import comparable_audience, verify_claims, verify_header, verify_issuer
 
@@ -26,6 +28,15 @@ def _refusal(claims, header=HEADER, policy=POLICY, now=NOW):
     with pytest.raises(InvalidTokenError) as refusal:
         verify_claims(claims, header, policy, now=now)
     return refusal.value.reason, refusal.value.claim
+
+
+def test_read_only_claims_are_kept_and_others_are_copied():
+    claims = parse_claims(to_json(CLAIMS | {"roles": ["a"]}))
+    assert verify_claims(claims, HEADER, POLICY, now=NOW).claims is claims
+    plain = {**CLAIMS, "roles": ["a"], "aud": [AUDIENCE]}
+    token = verify_claims(plain, HEADER, POLICY, now=NOW)
+    plain["roles"].append("b")
+    assert (token.claims["roles"], token.audience) == (("a",), (AUDIENCE,))
 
 
 @pytest.mark.parametrize("typ", [None, "JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+jwt"])
