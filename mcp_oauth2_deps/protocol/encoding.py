@@ -75,7 +75,8 @@ def parse_claims(data: bytes) -> ReadOnlyDict:
 def _members(data: bytes) -> dict[str, Any]:
     if len(data) > SMALL and _count_values(data) > _MAX_VALUES:
         raise ValueError("too many values")
-    value = from_json(data, allow_inf_nan=False)
+    # Left to itself the parser keeps values too, for the whole process, and so those of tokens that nobody has verified yet.
+    value = from_json(data, allow_inf_nan=False, cache_strings="keys")
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value

@@ -125,6 +125,12 @@ def test_counting_strings_misses_no_repeated_name(repeated):
         parse_claims(repeated)
 
 
+def test_no_value_is_kept_after_it_was_read():
+    once, again = (parse_json_object(b'{"sub":"somebody"}') for _ in range(2))
+    assert once == again
+    assert once["sub"] is not again["sub"]
+
+
 def test_nesting_beyond_the_stack_that_is_left_is_no_crash():
     # Only Python 3.11 counts the nesting of JSON against the limit of Python frames; later ones just read it.
     limit, frame, depth = sys.getrecursionlimit(), sys._getframe(), 0

@@ -5,8 +5,10 @@ enters the app, and LOAD_GATE a pipe; what is held is let go once nobody holds i
 """
 
 import asyncio
+import gc
 import os
 import signal
+import sys
 import threading
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -102,6 +104,11 @@ def make_app():
     @app.get("/worker")
     async def worker() -> dict:
         return {"worker": os.getpid()}
+
+    @app.get("/blocks")
+    async def blocks() -> dict:
+        gc.collect()
+        return {"worker": os.getpid(), "blocks": sys.getallocatedblocks()}
 
     @app.get("/guarded")
     async def guarded(token: Annotated[AccessToken, Security(require_scopes("a"))]) -> dict:

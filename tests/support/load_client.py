@@ -114,7 +114,9 @@ class Client(asyncio.Protocol):
             else:
                 self._tally.unanswered.append(self.number)
             self._row = None
-            self._done.set_result(None)
+            # Who waited may have given up.
+            if not self._done.done():
+                self._done.set_result(None)
 
     def close(self):
         self._transport.close()
@@ -124,20 +126,32 @@ def _length(head):
     return int(head.lower().partition(b"\r\ncontent-length: ")[2].partition(b"\r\n")[0] or 0)
 
 
-class _Introduction:
-    """In the place of a tally: learns to which worker a connection leads."""
+class _Notes:
+    """In the place of a tally: takes down what a worker says of itself."""
 
     numbers = itertools.repeat(0)
+    said = None
 
     def judge(self, row, number, head, body):
-        self.worker = json.loads(body)["worker"]
+        self.said = json.loads(body)
+
+
+async def _said(client, path):
+    notes = _Notes()
+    await client.ask(iter([plain("open", None, 200, path=path)]), notes)
+    assert notes.said is not None, "the server closed the connection"
+    return notes.said
 
 
 async def _introduced(port):
     _, client = await asyncio.get_running_loop().create_connection(Client, HOST, port)
-    introduction = _Introduction()
-    await client.ask(iter([plain("worker", None, 200, path=b"/worker")]), introduction)
-    return client, introduction.worker
+    return client, (await _said(client, b"/worker"))["worker"]
+
+
+async def live_blocks(clients):
+    """How many blocks of memory hold living objects, by worker."""
+    said = [await _said(client, b"/blocks") for client in clients]
+    return {one["worker"]: one["blocks"] for one in said}
 
 
 @asynccontextmanager

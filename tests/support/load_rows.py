@@ -87,7 +87,8 @@ class Rows:
 
     def of_client(self, client, *, in_step=False):
         """Two thirds are fresh good tokens. Every client starts at another deviation, unless all go in step."""
-        kept = self._kept(f"client-{client}")
+        # Tool calls need much memory while they last; what all clients at once would need could hide a leak afterwards.
+        kept = self._kept(f"client-{client}", calls_tools=client % 5 == 0)
         for turn in itertools.count(0 if in_step else client):
             yield kept[turn % len(kept)]
             for _ in range(2):
@@ -96,7 +97,7 @@ class Rows:
     def _fresh(self, client):
         return good(self._issuer, f"client-{client}-{next(self._subjects)}")
 
-    def _kept(self, subject):
+    def _kept(self, subject, *, calls_tools):
         """The rows that a client repeats: tokens it sent before, and every deviation."""
         issuer = self._issuer
         claims = {"subject": subject, "scopes": ["a"]}
@@ -110,9 +111,12 @@ class Rows:
             "unknown key": issuer.token(**claims, header={"kid": f"unknown-{subject}"}),
             "garbage token": f"{subject}.is.garbage",
         }
-        return [
+        tool_calls = [
             mcp("good mcp", "whoami", narrow, 200, subject=subject),
             mcp("missing scope mcp", "write", narrow, 403, error="insufficient_scope", scope="mcp:use files:write"),
+        ]
+        return [
+            *(tool_calls if calls_tools else ()),
             plain("good again", "Bearer " + token, 200, subject=subject),
             plain("missing scope", "Bearer " + narrow, 403, "insufficient_scope"),
             *(plain(name, "Bearer " + token, 401, "invalid_token") for name, token in refusals.items()),

@@ -19,12 +19,12 @@ RESOURCE = "https://api.example.com/mcp"
 DEADLINE = 60
 
 
-async def until(condition, what):
-    """Returns once the condition is true; asked again and again, and not for ever."""
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE} s: {what()}"
+async def settled(condition, seconds=DEADLINE):
+    """Whether the condition becomes true; asked again and again, and not for ever."""
+    deadline = time.monotonic() + seconds
+    while not (true := condition()) and time.monotonic() < deadline:  # noqa: ASYNC110  # what it waits for is in other processes
         await asyncio.sleep(0.01)
+    return true
 
 
 class WorkerProcess:
