@@ -12,8 +12,8 @@ from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError
 from mcp_oauth2_deps.models import AccessToken, Credentials, TokenPolicy
 from mcp_oauth2_deps.protocol.encoding import parse_claims
 from mcp_oauth2_deps.protocol.jws import (
+    SignatureKey,
     UnverifiedHeader,
-    UnverifiedToken,
     read_header,
     split_token,
     verify_signature,
@@ -134,7 +134,8 @@ class Authenticator:
     async def _verify(self, raw: str, digest: bytes | None) -> AccessToken:
         header: UnverifiedHeader | None = None
         issuer: str | None = None
-        verified_claims: Mapping[str, object] = {}
+        store: JWKSStore | None = None
+        verified_claims: Mapping[str, object] | None = None
         try:
             token = split_token(raw)
             header = self._headers.get(token.header_segment)
@@ -146,14 +147,19 @@ class Authenticator:
             except ValueError:
                 raise InvalidTokenError("malformed") from None
             issuer = verify_issuer(claims, self.policy)
-            key_set = await self._verify_signature(token, header, self.stores[issuer])
+            store = self.stores[issuer]
+            key_set = store.current()
+            key = None if key_set is None else key_set.select(header)
+            if key_set is None or key is None:
+                key_set, key = await self._look_up(header, store)
+            verify_signature(token, key)
             verified_claims = claims
             access_token = verify_claims(claims, header, self.policy, now=self._now())
         except InvalidTokenError as error:
-            error.issuer = issuer
-            error.key_id = header.kid if header else None
-            error.subject = _string(verified_claims.get("sub"))
-            error.client_id = _string(verified_claims.get("client_id") or verified_claims.get("azp"))
+            if store is not None and verified_claims is None:
+                # The issuer may have put another key under the same kid. Asked beside this request, once per cooldown.
+                store.refresh_soon()
+            _add_facts(error, header, issuer, verified_claims or {})
             raise
         # Only now: headers of bad tokens, which anybody can vary, must not push good ones out.
         if token.header_segment not in self._headers:
@@ -164,22 +170,25 @@ class Authenticator:
             self._verified.remember(digest, access_token, key_set)
         return access_token
 
-    async def _verify_signature(self, token: UnverifiedToken, header: UnverifiedHeader, store: JWKSStore) -> KeySet:
-        """Guarantees that a current key of the issuer signed the token; returns the set that the key is in."""
-        key_set = store.current() or await store.key_set()
-        try:
+    async def _look_up(self, header: UnverifiedHeader, store: JWKSStore) -> tuple[KeySet, SignatureKey]:
+        """The issuer's key for this header, fetched if need be, and the set that it is in."""
+        key_set = await store.key_set()
+        key = key_set.select(header)
+        if key is None:
+            key_set = await store.refreshed_key_set()
             key = key_set.select(header)
-            if key is None:
-                key_set = await store.refreshed_key_set()
-                key = key_set.select(header)
-            if key is None:
-                raise InvalidTokenError("unknown_key", claim="kid")
-            verify_signature(token, key)
-        except InvalidTokenError:
-            # The issuer may have put another key under the same kid. Asked beside this request, at most once per cooldown.
-            store.refresh_soon()
-            raise
-        return key_set
+        if key is None:
+            raise InvalidTokenError("unknown_key", claim="kid")
+        return key_set, key
+
+
+def _add_facts(
+    error: InvalidTokenError, header: UnverifiedHeader | None, issuer: str | None, verified_claims: Mapping[str, object]
+) -> None:
+    error.issuer = issuer
+    error.key_id = header.kid if header else None
+    error.subject = _string(verified_claims.get("sub"))
+    error.client_id = _string(verified_claims.get("client_id") or verified_claims.get("azp"))
 
 
 def _string(value: object) -> str | None:

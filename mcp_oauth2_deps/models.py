@@ -11,6 +11,8 @@ from typing import Any, Never
 class ReadOnlyDict(dict[str, Any]):
     """A dict that cannot be changed, so that one request cannot alter what a remembered token says to the next."""
 
+    __slots__ = ()
+
     def _refuse(self, *_: object, **__: object) -> Never:
         raise TypeError("the claims of a token are read-only; copy them with dict(...) first")
 

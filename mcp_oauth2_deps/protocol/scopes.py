@@ -59,8 +59,12 @@ def read_scopes(claims: Mapping[str, Any], names: Iterable[str]) -> frozenset[st
         InvalidTokenError: `claim`, when one of the claims has another type, also one that would not have counted. A token
             with odd scopes is not one without scopes.
     """
-    found = [_read_scope_claim(name, claims[name]) for name in names if name in claims]
-    return found[0] if found else frozenset()
+    found = None
+    for name in names:
+        if name in claims:
+            scopes = _read_scope_claim(name, claims[name])
+            found = scopes if found is None else found
+    return frozenset() if found is None else found
 
 
 @lru_cache(maxsize=256)
