@@ -4,8 +4,8 @@ The only place that knows the MCP SDK and FastMCP. Scopes do not belong here.
 """
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +22,8 @@ _MANAGERS = {
     "resources": "_resource_manager",
     "templates": "_resource_manager",
 }
+# What the component of a mounted FastMCP server is called there.
+_NAMES_THERE = ("_original_name", "_original_uri", "_original_uri_template")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ class Engine(Protocol):
     async def functions(self, kind: str, name: str) -> Sequence[object]:
         """The functions that would serve this tool, prompt or resource."""
 
-    async def names(self, kind: str) -> Mapping[str, object] | None:
-        """Everything of a kind, with its function; none where the engine cannot be asked."""
+    async def names(self, kind: str) -> Mapping[str, Sequence[object]] | None:
+        """Everything of a kind, with its functions; none where the engine cannot be asked."""
 
 
 def engine_for(server: Any, options: Mapping[str, Any]) -> Engine:
@@ -112,11 +114,11 @@ class _SDKEngine:
         templates: Iterable[Any] = self._held("templates").values() if kind == "resources" else ()
         return [template.fn for template in templates if template.uri_template == name or _may_match(template, name)]
 
-    async def names(self, kind: str) -> Mapping[str, object] | None:
+    async def names(self, kind: str) -> Mapping[str, Sequence[object]] | None:
         # A low-level server keeps no list; its handlers make one for each caller.
         if not hasattr(self._server, _MANAGERS[kind]):
             return None
-        return {name: getattr(held, "fn", held) for name, held in self._held(kind).items()}
+        return {name: (getattr(held, "fn", held),) for name, held in self._held(kind).items()}
 
     def _held(self, kind: str) -> Mapping[str, Any]:
         manager = getattr(self._server, _MANAGERS[kind], None)
@@ -158,17 +160,45 @@ class _FastMCPEngine:
             "prompts": [self._server.get_prompt],
             "resources": [self._server.get_resource, self._server.get_resource_template],
         }
-        found = [await get(name) for get in ask[kind]]
-        return [getattr(held, "fn", held) for held in found if held is not None]
+        with _everything_in_sight():
+            found = [await get(name) for get in ask[kind]]
+            return [function for held in found if held is not None for function in await self._behind(kind, held)]
 
-    async def names(self, kind: str) -> Mapping[str, object] | None:
+    async def names(self, kind: str) -> Mapping[str, Sequence[object]] | None:
         list_all = {
             "tools": self._server.list_tools,
             "prompts": self._server.list_prompts,
             "resources": self._server.list_resources,
         }[kind]
-        held = await list_all(run_middleware=False)
-        return {str(one.uri) if kind == "resources" else one.name: getattr(one, "fn", one) for one in held}
+        found: dict[str, list[object]] = {}
+        with _everything_in_sight():
+            for held in await list_all(run_middleware=False):
+                name = str(held.uri) if kind == "resources" else held.name
+                found.setdefault(name, []).extend(await self._behind(kind, held))
+        return found
+
+    async def _behind(self, kind: str, held: Any) -> list[object]:
+        """The functions that run for what is held: of a mounted server, or of the tool it was made from, those too."""
+        functions = [getattr(held, "fn", held)]
+        if hasattr(held, "parent_tool"):
+            functions += await self._behind(kind, held.parent_tool)
+        mounted = getattr(held, "_server", None)
+        if isinstance(mounted, sys.modules["fastmcp"].FastMCP):
+            there = next(getattr(held, name) for name in _NAMES_THERE if hasattr(held, name))
+            functions += await _FastMCPEngine(mounted, {}).functions(kind, there)
+        return functions
+
+
+@contextmanager
+def _everything_in_sight() -> Iterator[None]:
+    """Lets a rule be found also at what FastMCP shows to some callers only (`auth=`): over stdio it shows everything."""
+    from fastmcp.server.context import _current_transport  # noqa: PLC0415  # an extra
+
+    reset = _current_transport.set("stdio")
+    try:
+        yield
+    finally:
+        _current_transport.reset(reset)
 
 
 class _ASGIEngine:
@@ -186,5 +216,5 @@ class _ASGIEngine:
     async def functions(self, kind: str, name: str) -> Sequence[object]:  # noqa: ARG002  # nothing to be asked
         return ()
 
-    async def names(self, kind: str) -> Mapping[str, object] | None:  # noqa: ARG002  # nothing to be asked
+    async def names(self, kind: str) -> Mapping[str, Sequence[object]] | None:  # noqa: ARG002  # nothing to be asked
         return None

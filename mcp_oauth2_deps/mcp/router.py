@@ -159,7 +159,8 @@ class _Door:
             held = await self._engine.names(kind)
             if held is None:
                 continue
-            declared = [requirement for function in held.values() if (requirement := declared_scopes(function))]
+            functions = [function for several in held.values() for function in several]
+            declared = [requirement for function in functions if (requirement := declared_scopes(function))]
             self._scheme.announce_scopes((scope for rule in declared for scope in rule), advertise=self._table.advertise)
             if declared:
                 ruled.add(kind)
