@@ -3,6 +3,7 @@
 The only place that knows the MCP SDK and FastMCP. Scopes do not belong here.
 """
 
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -22,6 +23,8 @@ _MANAGERS = {
     "resources": "_resource_manager",
     "templates": "_resource_manager",
 }
+# The other name of each tool of a `FastMCPApp`, which its pages call.
+_HASHED_NAME = re.compile(r"[0-9a-f]{12}_.+", re.DOTALL)
 # What the component of a mounted FastMCP server is called there.
 _NAMES_THERE = ("_original_name", "_original_uri", "_original_uri_template")
 
@@ -54,6 +57,9 @@ class Engine(Protocol):
 
     def run(self, transport: Transport) -> AbstractAsyncContextManager[ASGIApp]:
         """Runs it while the block lasts."""
+
+    async def listed_name(self, kind: str, name: str) -> str:
+        """The name by which rules know what would be served under this one."""
 
     async def functions(self, kind: str, name: str) -> Sequence[object]:
         """The functions that would serve this tool, prompt or resource."""
@@ -107,6 +113,9 @@ class _SDKEngine:
         async with manager.run():
             yield manager.asgi_app
 
+    async def listed_name(self, kind: str, name: str) -> str:  # noqa: ARG002  # each has one name only
+        return name
+
     async def functions(self, kind: str, name: str) -> Sequence[object]:
         found = self._held(kind).get(name)
         if found is not None:
@@ -153,6 +162,15 @@ class _FastMCPEngine:
         inner = self._server.http_app(path=INNER_PATH, **(options | self._options))
         async with inner.lifespan(inner):
             yield inner
+
+    async def listed_name(self, kind: str, name: str) -> str:
+        if kind != "tools" or not _HASHED_NAME.fullmatch(name):
+            return name
+        with _everything_in_sight():
+            digest, _, there = name.partition("_")
+            # In the order of FastMCP itself.
+            held = await self._server.get_tool(name) or await self._server.get_tool_by_hash(digest, there)
+        return name if held is None else str(held.name)
 
     async def functions(self, kind: str, name: str) -> Sequence[object]:
         ask: dict[str, list[Callable[[str], Any]]] = {
@@ -212,6 +230,9 @@ class _ASGIEngine:
 
     def run(self, transport: Transport) -> AbstractAsyncContextManager[ASGIApp]:  # noqa: ARG002  # its own business
         return asgi_lifespan(self._app)
+
+    async def listed_name(self, kind: str, name: str) -> str:  # noqa: ARG002  # nothing to be asked
+        return name
 
     async def functions(self, kind: str, name: str) -> Sequence[object]:  # noqa: ARG002  # nothing to be asked
         return ()

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Security
@@ -179,8 +180,10 @@ class _Door:
         return lambda: chain.remove(step)
 
     async def _needed_for(self, message: Message) -> ScopeRequirement | None:
-        declared = [await self._declared(message.kind or "", name) for name in message.names]
-        return self._table.needed_for(message, declared, ruled_kinds=self._ruled_kinds)
+        kind = message.kind or ""
+        names = [await self._engine.listed_name(kind, name) for name in message.names]
+        declared = [await self._declared(kind, name) for name in names]
+        return self._table.needed_for(replace(message, names=tuple(names)), declared, ruled_kinds=self._ruled_kinds)
 
     async def _declared(self, kind: str, name: str) -> ScopeRequirement | None:
         found = [declared_scopes(function) for function in await self._engine.functions(kind, name)]

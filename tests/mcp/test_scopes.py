@@ -2,8 +2,9 @@
 
 import pytest
 from fastapi import FastAPI
-from fastmcp import Context, FastMCP
+from fastmcp import Context, FastMCP, FastMCPApp
 from fastmcp.server import create_proxy
+from fastmcp.server.providers.addressing import hashed_backend_name
 from fastmcp.tools import Tool
 from mcp.server.mcpserver import Context as SDKContext
 from mcp.server.mcpserver import MCPServer
@@ -218,6 +219,31 @@ async def test_what_was_mounted_brings_its_rules_along(serve, method, params, ne
         assert_short(await caller().rpc(method, params), ["mcp:use", *needed])
         if needed:
             assert result(await caller(scopes=["mcp:use", needed[-1]]).rpc(method, params))
+
+
+@pytest.mark.parametrize("namespace", [None, "x"])
+@pytest.mark.parametrize("default", [None, "method", "deny"])
+async def test_another_name_of_a_tool_needs_no_less_and_no_more(serve, namespace, default):
+    """Pages of a FastMCPApp call its tools by a name made of a hash."""
+    app, server = FastMCPApp("files"), FastMCP("test")
+
+    @app.tool()
+    def listed() -> str:
+        return "listed"
+
+    @app.tool()
+    @scopes("files:write")
+    def declared() -> str:
+        return "declared"
+
+    server.add_provider(app, **({"namespace": namespace} if namespace else {}))
+    table = {"tools": {"x_listed" if namespace else "listed": ["tools:listed"]}, "default": default}
+    async with serve(server, table, **OPTIONS) as caller:
+        for tool, needed in (("listed", ["tools:listed"]), ("declared", ["files:write"])):
+            assert_short(await caller(scopes=[]).call(hashed_backend_name("files", tool)), needed)
+            assert text_of(await caller(scopes=needed).call(hashed_backend_name("files", tool))) == tool
+        unknown = await caller(scopes=[]).call("0123456789ab_listed")
+        assert unknown.status_code == (200 if default == "method" else 403)
 
 
 async def test_lists_leave_out_what_was_mounted_and_may_not_be_used(serve):
