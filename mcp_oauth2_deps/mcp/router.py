@@ -32,7 +32,7 @@ from mcp_oauth2_deps.protocol.tool_scopes import KINDS, ToolScopes
 from mcp_oauth2_deps.protocol.urls import host_fields
 from mcp_oauth2_deps.refusals import facts_line
 from mcp_oauth2_deps.routes import path_of
-from mcp_oauth2_deps.security import OAuth2BearerScheme, default_scheme
+from mcp_oauth2_deps.security import MEMORY_KEY, OAuth2BearerScheme, default_scheme
 from mcp_oauth2_deps.settings import OAuth2Settings
 
 logger = logging.getLogger(__name__)
@@ -224,7 +224,8 @@ class _Door:
         caller = Caller(token, policy.scope_hierarchy)
         # The token stays here: no tool can forward it (MCP, "Token handling").
         headers = [header for header in request.scope["headers"] if header[0] != b"authorization"]
-        changes = {"path": path, "raw_path": path.encode(), "root_path": "", "headers": headers, **user_of(caller)}
+        place = {"path": path, "raw_path": path.encode(), "root_path": ""}
+        changes = {**place, "headers": headers, MEMORY_KEY: {}, **user_of(caller)}
         return Handover(called_by(caller, self._app), changes=changes, body=body)
 
 
