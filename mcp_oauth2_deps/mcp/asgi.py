@@ -59,11 +59,12 @@ async def _run(app: ASGIApp, state: dict[str, Any], to_app: "asyncio.Queue[Messa
     except Exception as error:
         if started:
             await from_app.put({"type": "lifespan.shutdown.failed", "message": repr(error)})
-            return
-    # An app that does not know lifespans may raise or return at once; nothing more will be sent by this one.
-    if not started:
-        await from_app.put({"type": "lifespan.startup.complete"})
-    await from_app.put({"type": "lifespan.shutdown.complete"})
+    finally:
+        # Whoever starts and stops the app waits for these, however it ended: an app that does not know lifespans may raise or
+        # return at once, another may cancel itself.
+        if not started:
+            from_app.put_nowait({"type": "lifespan.startup.complete"})
+        from_app.put_nowait({"type": "lifespan.shutdown.complete"})
 
 
 class Handover(Response):

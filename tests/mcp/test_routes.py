@@ -249,6 +249,21 @@ async def test_any_asgi_app_is_served_with_its_own_lifespan(serve, auth):
     assert seen == ["start", "stop"]
 
 
+@pytest.mark.parametrize("starts", [False, True])
+async def test_an_asgi_app_whose_lifespan_is_cancelled_from_within_hangs_nothing(serve, starts):
+    async def bare(scope, receive, send):
+        if scope["type"] == "lifespan":
+            await receive()
+            if starts:
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+            raise asyncio.CancelledError
+        await PlainTextResponse("bare")(scope, receive, send)
+
+    async with asyncio.timeout(10), serve(bare, {}) as caller:
+        assert (await caller().rpc("tools/list")).text == "bare"
+
+
 async def test_the_token_is_nowhere_in_what_is_handed_on(serve):
     """No tool forwards it, and no report of an error in a tool tells it."""
     seen = []
