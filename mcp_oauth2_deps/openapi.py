@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mcp_oauth2_deps.security import OAuth2BearerScheme
 
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
-_SCHEMA = "OAuth2Refusal"
 _UNFIT_FOR_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -136,8 +135,9 @@ def _complete(document: dict[str, Any], scheme: "OAuth2BearerScheme") -> None:
         others = [entry for entry in operation["security"] if scheme.scheme_name not in entry]
         operation["security"] = [{name: scopes} for name in models] + others
         if scheme.document_responses:
+            told = operation.setdefault("responses", {})
             for status in ("400", "401", "403", "503"):
-                operation["responses"].setdefault(status, {"$ref": f"#/components/responses/OAuth2Refusal{status}"})
+                told.setdefault(status, {"$ref": f"#/components/responses/OAuth2Refusal{status}"})
     if not operations:
         return
     components = document.setdefault("components", {})
@@ -145,21 +145,21 @@ def _complete(document: dict[str, Any], scheme: "OAuth2BearerScheme") -> None:
     schemes.pop(scheme.scheme_name, None)
     schemes |= {name: model.model_dump(mode="json", by_alias=True, exclude_none=True) for name, model in models.items()}
     if scheme.document_responses:
-        components.setdefault("schemas", {})[_SCHEMA] = _REFUSAL
         components.setdefault("responses", {}).update(_responses(scheme))
 
 
 def _operations_of(document: dict[str, Any], scheme_name: str) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    for path in document.get("paths", {}).values():
-        for method, operation in path.items():
-            if method in _METHODS:
-                found = [entry[scheme_name] for entry in operation.get("security", ()) if scheme_name in entry]
-                if found:
-                    yield operation, list(dict.fromkeys(scope for scopes in found for scope in scopes))
+    for path, item in (document.get("paths") or {}).items():
+        # A document of the user's own may hold extensions, "x-...", whose values may be anything.
+        for method in _METHODS.intersection(item if path.startswith("/") else ()):
+            operation = item[method]
+            found = [entry[scheme_name] for entry in operation.get("security") or () if scheme_name in entry]
+            if found:
+                yield operation, list(dict.fromkeys(scope for scopes in found for scope in scopes))
 
 
 _REFUSAL = {
-    "title": _SCHEMA,
+    "title": "OAuth2Refusal",
     "type": "object",
     "required": ["detail"],
     "properties": {
@@ -215,9 +215,8 @@ def _response(status: str, challenge: Any) -> dict[str, Any]:
     name = "Retry-After" if status == "503" else "WWW-Authenticate"
     header = {"description": "Seconds." if status == "503" else _CHALLENGE, "schema": {"type": "string"}}
     example = {"detail": refusal_detail(challenge)}
-    schema: dict[str, Any] = {"$ref": f"#/components/schemas/{_SCHEMA}"}
-    if status == "400":
-        schema = {"anyOf": [schema, _UNREADABLE_BODY]}
+    # Written out: the name of a schema could be that of a model of the user's.
+    schema: dict[str, Any] = {"anyOf": [_REFUSAL, _UNREADABLE_BODY]} if status == "400" else _REFUSAL
     return {
         "description": _MEANINGS[status],
         "headers": {name: header | {"example": challenge.headers[name]}},

@@ -30,7 +30,8 @@ from mcp_oauth2_deps.settings import OAuth2Settings
 
 logger = logging.getLogger(__name__)
 
-_SCOPE_KEY = "mcp_oauth2_deps"
+# Where a request keeps the outcome for its `Authorization` fields, and these.
+MEMORY_KEY = "mcp_oauth2_deps"
 
 
 class OAuth2BearerScheme(OAuth2):
@@ -114,7 +115,7 @@ class OAuth2BearerScheme(OAuth2):
     async def find_token(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> AccessToken | None:
         """As calling the scheme, but nothing sent gives nothing."""
         requirement = self._requirement(connection).with_all_of(security_scopes.scopes)
-        outcomes: dict[OAuth2BearerScheme, tuple[list[bytes], AccessToken]] = connection.scope.setdefault(_SCOPE_KEY, {})
+        outcomes: dict[OAuth2BearerScheme, tuple[list[bytes], AccessToken]] = connection.scope.setdefault(MEMORY_KEY, {})
         fields = [value for name, value in connection.scope["headers"] if name == b"authorization"]
         # An app that hands a request on with other headers may copy the scope, and this memory with it.
         known = outcomes.get(self)

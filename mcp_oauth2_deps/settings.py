@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
 from mcp_oauth2_deps.protocol.scopes import is_scope_token, transitive_hierarchy
-from mcp_oauth2_deps.protocol.urls import url_problem
+from mcp_oauth2_deps.protocol.urls import url_problem, without_user
 
 PREFIX = "MCP_OAUTH2_"
 ENV_FILE = PREFIX + "ENV_FILE"
@@ -140,7 +140,7 @@ class OAuth2Settings(BaseSettings):
             # Whether http is allowed is known only when all fields are read.
             problem = "is empty" if not url else url_problem(url, allow_insecure_http=True, query_allowed=query_allowed)
             if problem:
-                raise ValueError(f"{url!r} {problem}")
+                raise ValueError(f"{without_user(url)!r} {problem}")
         if isinstance(value, tuple) and (not value or len(set(value)) != len(value)):
             raise ValueError("is empty or names an issuer twice")
         return value
@@ -193,7 +193,7 @@ class OAuth2Settings(BaseSettings):
             for url in value if isinstance(value, tuple) else filter(None, (value,)):
                 problem = url_problem(url, allow_insecure_http=self.allow_insecure_http)
                 if problem:
-                    raise _problem(name, f"{url!r} {problem}")
+                    raise _problem(name, f"{without_user(url)!r} {problem}")
         if self.metadata_url and not urlsplit(self.metadata_url).path.strip("/"):
             raise _problem("metadata_url", f"{self.metadata_url!r} has no path; the document needs a place of its own")
         if self.jwks_uri and len(self.issuer) > 1:

@@ -6,6 +6,7 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, Security
 from fastapi.testclient import TestClient
 from openapi_spec_validator import validate
+from pydantic import BaseModel
 
 from mcp_oauth2_deps import AccessToken, OAuth2BearerScheme, OAuth2Settings
 from mcp_oauth2_deps.errors import DocumentError
@@ -159,6 +160,35 @@ def test_what_the_user_documented_stays(auth):
     responses = document_of(app)["paths"]["/"]["get"]["responses"]
     assert responses["401"] == {"description": "mine"}
     assert "$ref" in responses["403"]
+
+
+def test_a_document_of_the_users_own_is_completed_whatever_it_leaves_out(auth):
+    app = FastAPI()
+    app.include_router(auth.router())
+    own = {"openapi": "3.1.0", "info": {"title": "own", "version": "1"}, "paths": {}}
+    own["paths"]["/files"] = {"summary": "Files", "get": {"security": [{"OAuth2BearerScheme": ["files:read"]}]}}
+    own["paths"] |= {"/open": {"get": {"security": None}}, "x-order": 1}
+    app.openapi = lambda: own
+    with TestClient(app) as client:
+        document = client.get("/openapi.json").json()
+        assert set(document["paths"]["/files"]["get"]["responses"]) == {"400", "401", "403", "503"}
+        assert document["paths"]["/open"] == {"get": {"security": None}}
+        own["paths"] = None
+        assert client.get("/openapi.json").status_code == 200
+
+
+def test_a_model_of_the_users_with_the_name_of_ours_stays(auth):
+    class OAuth2Refusal(BaseModel):
+        mine: int
+
+    app = FastAPI()
+    app.include_router(auth.router())
+
+    @app.get("/x", dependencies=[Security(auth)])
+    async def x() -> OAuth2Refusal:
+        raise NotImplementedError
+
+    assert set(document_of(app)["components"]["schemas"]["OAuth2Refusal"]["properties"]) == {"mine"}
 
 
 def test_one_argument_switches_the_refusals_off(make_scheme):

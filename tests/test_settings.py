@@ -57,6 +57,17 @@ def test_a_wrong_setting_is_named_and_explained(wrong, variable, says):
     assert re.search(rf"^MCP_OAUTH2_{variable}\n  .*{re.escape(says)}", str(caught.value), re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    "url", ["https://me:hunter2@a.example", "http://me:hunter2@a.example", "me:hunter2@a.example", "x\nhunter2@a"]
+)
+@pytest.mark.parametrize("name", ["issuer", "resource", "jwks_uri", "token_url"])
+def test_a_password_in_a_url_is_not_repeated_in_the_message(name, url):
+    with pytest.raises(ValidationError) as caught:
+        OAuth2Settings(**{**GOOD, name: url})
+    assert "'...@a" in str(caught.value)
+    assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.errors()}"
+
+
 def test_settings_come_from_the_environment_and_identifiers_stay_verbatim(monkeypatch):
     monkeypatch.setenv("MCP_OAUTH2_ISSUER", "https://A.example.com/x/,https://b.example.com")
     monkeypatch.setenv("MCP_OAUTH2_RESOURCE", "https://api.example.com")

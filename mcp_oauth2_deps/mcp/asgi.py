@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -59,11 +59,12 @@ async def _run(app: ASGIApp, state: dict[str, Any], to_app: "asyncio.Queue[Messa
     except Exception as error:
         if started:
             await from_app.put({"type": "lifespan.shutdown.failed", "message": repr(error)})
-            return
-    # An app that does not know lifespans may raise or return at once; nothing more will be sent by this one.
-    if not started:
-        await from_app.put({"type": "lifespan.startup.complete"})
-    await from_app.put({"type": "lifespan.shutdown.complete"})
+    finally:
+        # Whoever starts and stops the app waits for these, however it ended: an app that does not know lifespans may raise or
+        # return at once, another may cancel itself.
+        if not started:
+            from_app.put_nowait({"type": "lifespan.startup.complete"})
+        from_app.put_nowait({"type": "lifespan.shutdown.complete"})
 
 
 class Handover(Response):
@@ -98,7 +99,8 @@ class Handover(Response):
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 held = {name for name, _ in message.get("headers", ())}
-                added = [header for header in self.raw_headers if header[0] not in held]
+                # A field that may be there several times is added to its like (RFC 9110 section 12.5.5).
+                added = [header for header in self.raw_headers if header[0] not in held or header[0] == b"vary"]
                 message = {**message, "headers": [*message.get("headers", ()), *added]}
             await send(message)
 
@@ -116,13 +118,12 @@ async def read_body(request: Request, limit: int) -> bytes:
     if not plain and (len(fields) != 1 or not is_json_content_type(fields[0].decode("latin-1"))):
         raise MessageError(INVALID_REQUEST, "The content type must be application/json.")
     body = bytearray()
-    while True:
-        part = await request.receive()
-        if part["type"] != "http.request":
-            raise MessageError(INVALID_REQUEST, "The body was not sent to its end.")
-        body += part.get("body", b"")
-        if len(body) > limit:
-            raise MessageError(INVALID_REQUEST, f"The body is larger than {limit} bytes.")
-        if not part.get("more_body", False):
-            break
+    try:
+        # Also what a dependency of the app or of a router has read already, for which nobody would wait in vain.
+        async for part in request.stream():
+            body += part
+            if len(body) > limit:
+                raise MessageError(INVALID_REQUEST, f"The body is larger than {limit} bytes.")
+    except ClientDisconnect:
+        raise MessageError(INVALID_REQUEST, "The body was not sent to its end.") from None
     return bytes(body)

@@ -42,8 +42,9 @@ def current_token() -> AccessToken | None:
 class scopes:  # noqa: N801  # read as a word in a table and above a function
     """What one tool, prompt or resource needs: as a decorator of its function, or as a value in a table of `ToolScopes`.
 
-    As a decorator it may stand above or below the engine's own. The route answers 403 before the engine sees the message;
-    the function itself also refuses a caller without the scopes, should it be reached another way.
+    As a decorator it stands directly above the function, below the engine's own. The route answers 403 before the engine sees
+    the message; the function itself also refuses a caller without the scopes, should it be reached another way: behind a mount,
+    a proxy or a tool that calls others.
     """
 
     def __init__(self, *names: str, any_of: Iterable[str] = ()) -> None:
@@ -61,13 +62,15 @@ class scopes:  # noqa: N801  # read as a word in a table and above a function
         """The function, guarded.
 
         Raises:
-            TypeError: it is no function.
+            TypeError: it is no function, or one that FastMCP holds already.
         """
-        if not (inspect.isroutine(function) or isinstance(function, functools.partial)):
+        # FastMCP marks and keeps the function that it was given, which a guard around it would no more reach.
+        kept = hasattr(function, "__fastmcp__")
+        if kept or not (inspect.isroutine(function) or isinstance(function, functools.partial)):
             raise TypeError("@scopes(...) takes a function; put it directly above the def, below the engine's decorator")
         requirement = (declared_scopes(function) or ScopeRequirement()) + self.requirement
         guarded = _guarded(function, self.requirement)
-        # On the function too: the engine may have registered it already, when this decorator is the outer one.
+        # On the function too: a server of the SDK, where each function is in sight, may hold it already.
         for carrier in (function, guarded):
             with suppress(AttributeError):
                 setattr(carrier, _ATTRIBUTE, requirement)

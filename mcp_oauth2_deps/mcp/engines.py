@@ -3,9 +3,10 @@
 The only place that knows the MCP SDK and FastMCP. Scopes do not belong here.
 """
 
+import re
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +23,10 @@ _MANAGERS = {
     "resources": "_resource_manager",
     "templates": "_resource_manager",
 }
+# The other name of each tool of a `FastMCPApp`, which its pages call.
+_HASHED_NAME = re.compile(r"[0-9a-f]{12}_.+", re.DOTALL)
+# What the component of a mounted FastMCP server is called there.
+_NAMES_THERE = ("_original_name", "_original_uri", "_original_uri_template")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,14 @@ class Engine(Protocol):
     def run(self, transport: Transport) -> AbstractAsyncContextManager[ASGIApp]:
         """Runs it while the block lasts."""
 
+    async def listed_name(self, kind: str, name: str) -> str:
+        """The name by which rules know what would be served under this one."""
+
     async def functions(self, kind: str, name: str) -> Sequence[object]:
         """The functions that would serve this tool, prompt or resource."""
 
-    async def names(self, kind: str) -> Mapping[str, object] | None:
-        """Everything of a kind, with its function; none where the engine cannot be asked."""
+    async def names(self, kind: str) -> Mapping[str, Sequence[object]] | None:
+        """Everything of a kind, with its functions; none where the engine cannot be asked."""
 
 
 def engine_for(server: Any, options: Mapping[str, Any]) -> Engine:
@@ -105,6 +113,9 @@ class _SDKEngine:
         async with manager.run():
             yield manager.asgi_app
 
+    async def listed_name(self, kind: str, name: str) -> str:  # noqa: ARG002  # each has one name only
+        return name
+
     async def functions(self, kind: str, name: str) -> Sequence[object]:
         found = self._held(kind).get(name)
         if found is not None:
@@ -112,11 +123,11 @@ class _SDKEngine:
         templates: Iterable[Any] = self._held("templates").values() if kind == "resources" else ()
         return [template.fn for template in templates if template.uri_template == name or _may_match(template, name)]
 
-    async def names(self, kind: str) -> Mapping[str, object] | None:
+    async def names(self, kind: str) -> Mapping[str, Sequence[object]] | None:
         # A low-level server keeps no list; its handlers make one for each caller.
         if not hasattr(self._server, _MANAGERS[kind]):
             return None
-        return {name: getattr(held, "fn", held) for name, held in self._held(kind).items()}
+        return {name: (getattr(held, "fn", held),) for name, held in self._held(kind).items()}
 
     def _held(self, kind: str) -> Mapping[str, Any]:
         manager = getattr(self._server, _MANAGERS[kind], None)
@@ -152,23 +163,60 @@ class _FastMCPEngine:
         async with inner.lifespan(inner):
             yield inner
 
+    async def listed_name(self, kind: str, name: str) -> str:
+        if kind != "tools" or not _HASHED_NAME.fullmatch(name):
+            return name
+        with _everything_in_sight():
+            digest, _, there = name.partition("_")
+            # In the order of FastMCP itself.
+            held = await self._server.get_tool(name) or await self._server.get_tool_by_hash(digest, there)
+        return name if held is None else str(held.name)
+
     async def functions(self, kind: str, name: str) -> Sequence[object]:
         ask: dict[str, list[Callable[[str], Any]]] = {
             "tools": [self._server.get_tool],
             "prompts": [self._server.get_prompt],
             "resources": [self._server.get_resource, self._server.get_resource_template],
         }
-        found = [await get(name) for get in ask[kind]]
-        return [getattr(held, "fn", held) for held in found if held is not None]
+        with _everything_in_sight():
+            found = [await get(name) for get in ask[kind]]
+            return [function for held in found if held is not None for function in await self._behind(kind, held)]
 
-    async def names(self, kind: str) -> Mapping[str, object] | None:
+    async def names(self, kind: str) -> Mapping[str, Sequence[object]] | None:
         list_all = {
             "tools": self._server.list_tools,
             "prompts": self._server.list_prompts,
             "resources": self._server.list_resources,
         }[kind]
-        held = await list_all(run_middleware=False)
-        return {str(one.uri) if kind == "resources" else one.name: getattr(one, "fn", one) for one in held}
+        found: dict[str, list[object]] = {}
+        with _everything_in_sight():
+            for held in await list_all(run_middleware=False):
+                name = str(held.uri) if kind == "resources" else held.name
+                found.setdefault(name, []).extend(await self._behind(kind, held))
+        return found
+
+    async def _behind(self, kind: str, held: Any) -> list[object]:
+        """The functions that run for what is held: of a mounted server, or of the tool it was made from, those too."""
+        functions = [getattr(held, "fn", held)]
+        if hasattr(held, "parent_tool"):
+            functions += await self._behind(kind, held.parent_tool)
+        mounted = getattr(held, "_server", None)
+        if isinstance(mounted, sys.modules["fastmcp"].FastMCP):
+            there = next(getattr(held, name) for name in _NAMES_THERE if hasattr(held, name))
+            functions += await _FastMCPEngine(mounted, {}).functions(kind, there)
+        return functions
+
+
+@contextmanager
+def _everything_in_sight() -> Iterator[None]:
+    """Lets a rule be found also at what FastMCP shows to some callers only (`auth=`): over stdio it shows everything."""
+    from fastmcp.server.context import _current_transport  # noqa: PLC0415  # an extra
+
+    reset = _current_transport.set("stdio")
+    try:
+        yield
+    finally:
+        _current_transport.reset(reset)
 
 
 class _ASGIEngine:
@@ -183,8 +231,11 @@ class _ASGIEngine:
     def run(self, transport: Transport) -> AbstractAsyncContextManager[ASGIApp]:  # noqa: ARG002  # its own business
         return asgi_lifespan(self._app)
 
+    async def listed_name(self, kind: str, name: str) -> str:  # noqa: ARG002  # nothing to be asked
+        return name
+
     async def functions(self, kind: str, name: str) -> Sequence[object]:  # noqa: ARG002  # nothing to be asked
         return ()
 
-    async def names(self, kind: str) -> Mapping[str, object] | None:  # noqa: ARG002  # nothing to be asked
+    async def names(self, kind: str) -> Mapping[str, Sequence[object]] | None:  # noqa: ARG002  # nothing to be asked
         return None

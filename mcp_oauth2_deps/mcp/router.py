@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Security
@@ -31,7 +32,7 @@ from mcp_oauth2_deps.protocol.tool_scopes import KINDS, ToolScopes
 from mcp_oauth2_deps.protocol.urls import host_fields
 from mcp_oauth2_deps.refusals import facts_line
 from mcp_oauth2_deps.routes import path_of
-from mcp_oauth2_deps.security import OAuth2BearerScheme, default_scheme
+from mcp_oauth2_deps.security import MEMORY_KEY, OAuth2BearerScheme, default_scheme
 from mcp_oauth2_deps.settings import OAuth2Settings
 
 logger = logging.getLogger(__name__)
@@ -159,7 +160,8 @@ class _Door:
             held = await self._engine.names(kind)
             if held is None:
                 continue
-            declared = [requirement for function in held.values() if (requirement := declared_scopes(function))]
+            functions = [function for several in held.values() for function in several]
+            declared = [requirement for function in functions if (requirement := declared_scopes(function))]
             self._scheme.announce_scopes((scope for rule in declared for scope in rule), advertise=self._table.advertise)
             if declared:
                 ruled.add(kind)
@@ -178,8 +180,10 @@ class _Door:
         return lambda: chain.remove(step)
 
     async def _needed_for(self, message: Message) -> ScopeRequirement | None:
-        declared = [await self._declared(message.kind or "", name) for name in message.names]
-        return self._table.needed_for(message, declared, ruled_kinds=self._ruled_kinds)
+        kind = message.kind or ""
+        names = [await self._engine.listed_name(kind, name) for name in message.names]
+        declared = [await self._declared(kind, name) for name in names]
+        return self._table.needed_for(replace(message, names=tuple(names)), declared, ruled_kinds=self._ruled_kinds)
 
     async def _declared(self, kind: str, name: str) -> ScopeRequirement | None:
         found = [declared_scopes(function) for function in await self._engine.functions(kind, name)]
@@ -220,7 +224,8 @@ class _Door:
         caller = Caller(token, policy.scope_hierarchy)
         # The token stays here: no tool can forward it (MCP, "Token handling").
         headers = [header for header in request.scope["headers"] if header[0] != b"authorization"]
-        changes = {"path": path, "raw_path": path.encode(), "root_path": "", "headers": headers, **user_of(caller)}
+        place = {"path": path, "raw_path": path.encode(), "root_path": ""}
+        changes = {**place, "headers": headers, MEMORY_KEY: {}, **user_of(caller)}
         return Handover(called_by(caller, self._app), changes=changes, body=body)
 
 

@@ -28,6 +28,8 @@ _REFERENCES = {"ref/prompt": ("prompts", "name"), "ref/resource": ("resources", 
 _MIRRORED = {b"mcp-method": "Mcp-Method", b"mcp-name": "Mcp-Name"}
 _LONGEST_ID = 256
 _LONGEST_URI = 8192
+# Each is compared with every rule, which the event loop waits for.
+_MOST_NAMES, _LONGEST_NAMES = 1000, 64 * 1024
 _JSON_TYPE = re.compile(r'application/json(?:\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
 _ENCODED = re.compile(r"=\?base64\?(.*)\?=")
 
@@ -61,7 +63,7 @@ def read_message(body: bytes) -> Message:
     try:
         kind, names = _named_things(method, params)
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise MessageError(INVALID_PARAMS, "The params do not name what the method acts on.", message_id) from None
+        raise MessageError(INVALID_PARAMS, "The params name nothing that the method acts on, or too much.", message_id) from None
     return Message(method, kind, names, message_id, params)
 
 
@@ -89,7 +91,7 @@ def _named_things(method: str, params: dict[str, Any]) -> tuple[str | None, tupl
         wanted = params.get("notifications", {})
         # Engines may take the second spelling too.
         uris = [wanted[name] for name in ("resourceSubscriptions", "resource_subscriptions") if wanted.get(name) is not None]
-        return "resources", tuple(uri for some in uris for uri in _strings(some))
+        return "resources", _few(tuple(dict.fromkeys(uri for some in uris for uri in _strings(some))))
     return None, ()
 
 
@@ -99,6 +101,12 @@ def _strings(values: object) -> tuple[str, ...]:
     if any(len(value) > _LONGEST_URI for value in values):
         raise ValueError("a name is longer than any")
     return tuple(values)
+
+
+def _few(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(values) > _MOST_NAMES or sum(map(len, values)) > _LONGEST_NAMES:
+        raise ValueError("more names than anybody needs at once")
+    return values
 
 
 def verify_mirrored_headers(headers: Iterable[tuple[bytes, bytes]], message: Message) -> None:

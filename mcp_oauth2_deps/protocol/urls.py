@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _FORBIDDEN = re.compile(r"[\\\"<>^`{|}]")
+_UP_TO_HOST = re.compile(r".*@", re.DOTALL)
 
 
 def is_loopback_host(host: str) -> bool:
@@ -36,6 +37,11 @@ def url_problem(url: str, *, allow_insecure_http: bool, query_allowed: bool = Tr
     except ValueError:
         return "is no URL (host or port cannot be read)"
     return _structure_problem(url, parts, query_allowed) or _scheme_problem(parts, allow_insecure_http)
+
+
+def without_user(url: str) -> str:
+    """The URL as a message may show it: a password that somebody wrote into it is nobody else's."""
+    return _UP_TO_HOST.sub("...@", url)
 
 
 def _structure_problem(url: str, parts: SplitResult, query_allowed: bool) -> str | None:

@@ -1,12 +1,18 @@
 """A body is handed on byte for byte, or not at all."""
 
+import asyncio
 import json
 from base64 import b64encode
+from typing import Annotated
 
 import pytest
+from fastapi import Body, Depends, FastAPI
 from mcp_support import MODERN, build, result, text_of
 from messages import BAD, CALL, text
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+
+from mcp_oauth2_deps.mcp import mcp_router
 
 
 class Recorder:
@@ -64,10 +70,7 @@ async def test_json_in_utf_8_is_taken(serve, content_type):
 
 async def test_a_body_over_the_limit_is_400_whatever_length_it_declares(make_scheme, issuer):
     import httpx
-    from fastapi import FastAPI
     from mcp_support import Caller
-
-    from mcp_oauth2_deps.mcp import mcp_router
 
     engine, app = Recorder(), FastAPI()
     app.include_router(mcp_router(engine, auth=make_scheme(max_body_size=200)))
@@ -192,3 +195,39 @@ async def test_a_large_body_is_read_beside_the_loop(serve):
         assert (await caller().post(body)).text == "seen"
         assert (await caller().post(body[:-1])).status_code == 400
     assert engine.bodies == [body]
+
+
+async def _raw(request: Request):
+    await request.body()
+
+
+async def _parsed(message: Annotated[dict, Body()]):
+    assert message["jsonrpc"] == "2.0"
+
+
+@pytest.mark.parametrize("read", [_raw, _parsed])
+async def test_a_body_that_a_dependency_has_read_is_handed_on_all_the_same(serve, read):
+    """Asked for once more, the server that read it would wait until the client leaves."""
+    engine = Recorder()
+    body = text(params={"name": "plain", "arguments": {}}).encode()
+    async with serve(engine, {}, include={"dependencies": [Depends(read)]}) as caller, asyncio.timeout(10):
+        assert (await caller().post(body)).text == "seen"
+    assert engine.bodies == [body]
+
+
+async def test_a_body_that_breaks_off_is_not_handed_on(auth, issuer):
+    engine, app, sent = Recorder(), FastAPI(), []
+    app.include_router(mcp_router(engine, auth=auth))
+    parts = [{"type": "http.request", "body": json.dumps(CALL).encode(), "more_body": True}, {"type": "http.disconnect"}]
+    fields = [(b"authorization", issuer.bearer()["Authorization"].encode()), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "headers": fields}
+
+    async def receive():
+        return parts.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    async with app.router.lifespan_context(app):
+        await app(scope, receive, send)
+    assert (sent[0]["status"], engine.bodies) == (400, [])

@@ -249,6 +249,48 @@ async def test_any_asgi_app_is_served_with_its_own_lifespan(serve, auth):
     assert seen == ["start", "stop"]
 
 
+@pytest.mark.parametrize("starts", [False, True])
+async def test_an_asgi_app_whose_lifespan_is_cancelled_from_within_hangs_nothing(serve, starts):
+    async def bare(scope, receive, send):
+        if scope["type"] == "lifespan":
+            await receive()
+            if starts:
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+            raise asyncio.CancelledError
+        await PlainTextResponse("bare")(scope, receive, send)
+
+    async with asyncio.timeout(10), serve(bare, {}) as caller:
+        assert (await caller().rpc("tools/list")).text == "bare"
+
+
+async def test_the_token_is_nowhere_in_what_is_handed_on(serve):
+    """No tool forwards it, and no report of an error in a tool tells it."""
+    seen = []
+
+    async def bare(scope, receive, send):
+        seen.append({**scope, **scope.get("state", {})})
+        await PlainTextResponse("bare", headers={"Vary": "Accept"})(scope, receive, send)
+
+    async with serve(bare, {}) as caller:
+        alice = caller()
+        await alice.rpc("tools/list")
+        await alice.client.get("/mcp", headers=alice.headers)
+    assert [scope["type"] for scope in seen] == ["lifespan", "http", "http"]
+    assert alice.headers["Authorization"].split()[1] not in repr(seen)
+
+
+async def test_an_answer_for_one_origin_says_that_it_varies(make_scheme, issuer):
+    async def bare(scope, receive, send):
+        await PlainTextResponse("bare", headers={"Vary": "Accept"})(scope, receive, send)
+
+    app = FastAPI()
+    app.include_router(mcp_router(bare, auth=make_scheme(cors_origins=ORIGIN)))
+    with TestClient(app) as client:
+        answer = client.get("/mcp", headers={**issuer.bearer(), "Origin": ORIGIN})
+    assert answer.headers.get_list("vary") == ["Accept", "Origin"]
+
+
 async def test_an_asgi_app_without_lifespan_is_served(serve):
     async def bare(scope, receive, send):
         assert scope["type"] == "http"

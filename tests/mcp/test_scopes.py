@@ -2,7 +2,10 @@
 
 import pytest
 from fastapi import FastAPI
-from fastmcp import Context, FastMCP
+from fastmcp import Context, FastMCP, FastMCPApp
+from fastmcp.server import create_proxy
+from fastmcp.server.providers.addressing import hashed_backend_name
+from fastmcp.tools import Tool
 from mcp.server.mcpserver import Context as SDKContext
 from mcp.server.mcpserver import MCPServer
 from mcp_support import MODERN, REVISIONS, build, result, text_of
@@ -178,20 +181,103 @@ async def test_a_rule_at_a_function_counts_in_a_tool_that_was_added_later(kind, 
 
 
 async def test_a_function_refuses_by_itself_where_the_route_cannot_know_its_rule(serve):
-    """Behind a mount of FastMCP the function is out of sight; its rule holds all the same."""
-    inner, outer = FastMCP("inner"), FastMCP("outer")
+    """Behind a proxy of FastMCP the function is out of sight; its rule holds all the same."""
+    inner = FastMCP("inner")
 
     @inner.tool()
     @scopes("files:write")
     async def write() -> str:
         return "written"
 
-    outer.mount(inner, namespace="x")
-    async with serve(outer, {"default": "method"}, **OPTIONS) as caller:
-        refused = await caller().call("x_write")
+    async with serve(create_proxy(inner), {"default": "method"}, **OPTIONS) as caller:
+        refused = await caller().call("write")
         assert refused.status_code == 403 or result(refused)["isError"]
         assert "written" not in refused.text
-        assert text_of(await caller(scopes=["files:write"]).call("x_write")) == "written"
+        assert text_of(await caller(scopes=["files:write"]).call("write")) == "written"
+
+
+def mounted():
+    outer, middle, inner = FastMCP("outer"), FastMCP("middle"), build("fastmcp")
+    middle.mount(inner, namespace="in")
+    outer.mount(middle, namespace="x")
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "needed"),
+    [
+        ("tools/call", {"name": "x_in_declared", "arguments": {"text": "t"}}, ["files:write"]),
+        ("tools/call", {"name": "x_in_outside", "arguments": {}}, ["team:a", "team:b"]),
+        ("prompts/get", {"name": "x_in_hello"}, ["prompts:use"]),
+        ("resources/read", {"uri": "memo://x/in//declared/y"}, ["memo:read"]),
+        ("tools/call", {"name": "x_in_plain", "arguments": {}}, []),
+    ],
+)
+async def test_what_was_mounted_brings_its_rules_along(serve, method, params, needed):
+    """The last has none, and is denied because others have."""
+    async with serve(mounted(), {"every_call": ["mcp:use"]}, **OPTIONS) as caller:
+        assert_short(await caller().rpc(method, params), ["mcp:use", *needed])
+        if needed:
+            assert result(await caller(scopes=["mcp:use", needed[-1]]).rpc(method, params))
+
+
+@pytest.mark.parametrize("namespace", [None, "x"])
+@pytest.mark.parametrize("default", [None, "method", "deny"])
+async def test_another_name_of_a_tool_needs_no_less_and_no_more(serve, namespace, default):
+    """Pages of a FastMCPApp call its tools by a name made of a hash."""
+    app, server = FastMCPApp("files"), FastMCP("test")
+
+    @app.tool()
+    def listed() -> str:
+        return "listed"
+
+    @app.tool()
+    @scopes("files:write")
+    def declared() -> str:
+        return "declared"
+
+    server.add_provider(app, **({"namespace": namespace} if namespace else {}))
+    table = {"tools": {"x_listed" if namespace else "listed": ["tools:listed"]}, "default": default}
+    async with serve(server, table, **OPTIONS) as caller:
+        for tool, needed in (("listed", ["tools:listed"]), ("declared", ["files:write"])):
+            assert_short(await caller(scopes=[]).call(hashed_backend_name("files", tool)), needed)
+            assert text_of(await caller(scopes=needed).call(hashed_backend_name("files", tool))) == tool
+        unknown = await caller(scopes=[]).call("0123456789ab_listed")
+        assert unknown.status_code == (200 if default == "method" else 403)
+
+
+async def test_lists_leave_out_what_was_mounted_and_may_not_be_used(serve):
+    async with serve(mounted(), {"default": "method"}, list_filter=True, **OPTIONS) as caller:
+        tools = result(await caller(scopes=["files:write"]).rpc("tools/list"))["tools"]
+        assert {tool["name"] for tool in tools} == {"x_in_whoami", "x_in_plain", "x_in_listed", "x_in_declared"}
+
+
+async def test_a_tool_made_from_another_brings_its_rule_along(serve):
+    server = FastMCP("test")
+    server.add_tool(Tool.from_tool(await build("fastmcp").get_tool("declared"), name="renamed"))
+    async with serve(server, {}, **OPTIONS) as caller:
+        assert_short(await caller(scopes=[]).call("renamed", text="t"), ["files:write"])
+        assert text_of(await caller(scopes=["files:write"]).call("renamed", text="t")) == "t"
+
+
+async def test_a_rule_is_found_at_a_tool_that_fastmcp_shows_to_some_only(serve):
+    server = FastMCP("test")
+    members = {"auth": lambda context: context.token is not None and context.token.subject == "alice"}
+
+    @server.tool(**members)
+    def listed() -> str:
+        return "listed"
+
+    @server.tool(**members)
+    @scopes("files:write")
+    def declared() -> str:
+        return "declared"
+
+    async with serve(server, {"tools": {"listed": ["tools:listed"]}}, **OPTIONS) as caller:
+        for tool, needed in (("listed", ["tools:listed"]), ("declared", ["files:write"])):
+            assert_short(await caller(scopes=[]).call(tool), needed)
+            assert text_of(await caller(scopes=needed).call(tool)) == tool
+            assert result(await caller(subject="bob", scopes=needed).call(tool))["isError"]
 
 
 @pytest.mark.parametrize(("make", "context"), [(MCPServer, SDKContext), (FastMCP, Context)])
@@ -241,6 +327,18 @@ def test_one_string_is_no_list_of_scopes():
         scopes(any_of="files:read")
     with pytest.raises(ValueError, match="default"):
         ToolScopes(default="allow")
+
+
+@pytest.mark.parametrize(("kind", "names"), [("tool", ()), ("prompt", ()), ("resource", ["a://{name}"])])
+def test_a_function_that_fastmcp_holds_already_is_refused(kind, names):
+    """A guard around it would never run: behind a mount or a proxy nothing would ask for the scopes."""
+
+    def function(name: str = "") -> str:
+        return name
+
+    registered = getattr(FastMCP("test"), kind)(*names)(function)
+    with pytest.raises(TypeError, match="below the engine's decorator"):
+        scopes("a")(registered)
 
 
 @pytest.mark.parametrize("thing", [object(), type, "text"], ids=repr)

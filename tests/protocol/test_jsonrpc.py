@@ -36,6 +36,10 @@ def test_what_is_not_one_message_is_refused(body, code, message_id):
             },
             Message("subscriptions/listen", "resources", ("a", "b")),
         ),
+        (
+            {"method": "subscriptions/listen", "params": {"notifications": {"resourceSubscriptions": ["a", "b", "a"] * 9999}}},
+            Message("subscriptions/listen", "resources", ("a", "b")),
+        ),
         ({"method": "subscriptions/listen"}, Message("subscriptions/listen", "resources")),
         ({"method": "resources/subscribe"}, Message("resources/subscribe", "resources")),
         ({"method": "made/up", "params": {"name": 1}}, Message("made/up")),

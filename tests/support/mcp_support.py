@@ -40,8 +40,12 @@ def build(kind):
     def declared(text: str) -> str:
         return text
 
-    @scopes(any_of=["team:a", "team:b"])
-    @server.tool()
+    # The SDK's decorator leaves no mark on the function, so the rule may stand outside of it.
+    rule, register = scopes(any_of=["team:a", "team:b"]), server.tool()
+    below, above = (register, rule) if kind == "sdk" else (rule, register)
+
+    @above
+    @below
     async def outside() -> str:
         return "outside"
 

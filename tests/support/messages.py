@@ -11,6 +11,10 @@ def text(**changes):
     return json.dumps({**CALL, **changes})
 
 
+def listen(uris):
+    return text(method="subscriptions/listen", params={"notifications": {"resourceSubscriptions": list(uris)}})
+
+
 BAD = [
     pytest.param("", -32700, None, id="empty"),
     pytest.param("x", -32700, None, id="no JSON"),
@@ -64,4 +68,6 @@ BAD = [
         id="URIs a string",
     ),
     pytest.param(text(method="subscriptions/listen", params={"notifications": 1}), -32602, 7, id="odd notifications"),
+    pytest.param(listen(str(number) for number in range(1001)), -32602, 7, id="very many URIs"),
+    pytest.param(listen(f"{number:x>8192}" for number in range(9)), -32602, 7, id="URIs very long together"),
 ]
