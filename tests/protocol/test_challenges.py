@@ -53,6 +53,7 @@ def test_a_shortfall_asks_at_once_for_needed_required_and_known_held_scopes():
     error = InsufficientScopeError(required=("c", "b"), granted=frozenset({"z", "y", "foreign"}), missing=("c",))
     challenge = challenge_for(error, resource_metadata=METADATA, scopes=("a", "b"), known_scopes={"y", "z", "x"})
     assert challenge.headers["WWW-Authenticate"].endswith('scope="a b c y z"')
+    assert challenge.missing_scopes == ("c",)
 
 
 def test_offline_access_is_never_challenged():

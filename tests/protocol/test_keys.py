@@ -165,3 +165,9 @@ def test_sets_of_the_same_keys_are_equal_in_any_order(signers, strangers):
     assert _key_set(one, other) != _key_set(one)
     assert _key_set(one) != _key_set(one | {"kid": "c"})
     assert _key_set(one) != _key_set(other | {"kid": "a"})
+
+
+def test_a_key_bound_to_another_algorithm_makes_another_set(signers):
+    published = signers["RS256"].jwk
+    one, other = (_key_set({**published, "alg": alg}) for alg in ("RS256", "RS512"))
+    assert one != other

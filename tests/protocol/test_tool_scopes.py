@@ -85,6 +85,8 @@ def test_names_of_tools_are_exact(spelling):
         ("file:///secret/x", True),
         ("file:///Secret/x", False),
         ("file:///a/../secret/x", True),
+        ("file:///secret/a/../x", True),
+        ("file:///secret/a://b", True),
         ("file:///../secret/x", True),
         ("file:///a/%2e%2e/secret/x", True),
         ("file:///a/%252e%252e/secret/x", True),
@@ -122,6 +124,10 @@ def test_a_uri_without_authority_is_compared_as_it_is():
         ("*", ["", "anything"], []),
         ("**", ["", "anything"], []),
         ("a*bc*bc", ["abcbc", "abcXbc"], ["abc", "abXbc"]),
+        # What stands between stars stands in this order, and nothing counts twice.
+        ("s:*b*c*", ["s:bc", "s:bcb", "s:XbXcX"], ["s:cb", "s:b"]),
+        ("s:*bc*bc*", ["s:bcbc", "s:XbcXbcX"], ["s:bc", "s:XbcX", "s:XXXbcX"]),
+        ("s:*bb*bb*", ["s:bbbb"], ["s:bbb", "s:bb"]),
     ],
 )
 def test_a_star_stands_for_any_characters(pattern, fitting, foreign):
