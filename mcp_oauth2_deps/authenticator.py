@@ -62,8 +62,10 @@ class Authenticator:
             scope_claims=settings.scope_claims,
             scope_hierarchy=transitive_hierarchy(settings.scope_hierarchy),
         )
-        documents = documents or HTTPDocuments(timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http)
-        self.stores = {issuer: self._make_store(issuer, documents) for issuer in settings.issuer}
+        self._documents = documents or HTTPDocuments(
+            timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http
+        )
+        self.stores = {issuer: self._make_store(issuer, self._documents) for issuer in settings.issuer}
         self._verified = VerifiedTokens(settings.token_cache_size)
         self._headers: dict[bytes, UnverifiedHeader] = {}
         self._now = wall_clock
@@ -88,6 +90,8 @@ class Authenticator:
             IssuerUnavailableError: `fail_fast` is set and an issuer or its keys cannot be had.
         """
         if not self.settings.fail_fast:
+            if isinstance(self._documents, HTTPDocuments):
+                await self._documents.prepare()
             for store in self.stores.values():
                 store.refresh_soon()
             return

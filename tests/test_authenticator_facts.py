@@ -134,6 +134,13 @@ async def test_without_fail_fast_the_start_goes_on_and_asks_beside_it(make):
     await authenticator.aclose()
 
 
+async def test_a_start_without_keys_still_prepares_their_fetch(make):
+    authenticator = make(documents=None, fail_fast=False)
+    await authenticator.start()
+    assert authenticator._documents._tls is not None
+    await authenticator.aclose()
+
+
 async def test_a_start_fetches_the_keys(make, issuer):
     await make().start()
     assert issuer.requests["/jwks"] == 1

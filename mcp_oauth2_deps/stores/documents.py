@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import anyio
 import httpx
 
 from mcp_oauth2_deps.errors import DocumentError
@@ -61,6 +62,12 @@ class HTTPDocuments:
         self._allow_insecure_http = allow_insecure_http
         self._transport = transport
         self._tls: ssl.SSLContext | None = None
+
+    async def prepare(self) -> ssl.SSLContext:
+        """The TLS context, made beside the event loop once; at start-up, because at the first fetch it is dear."""
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(_prepared_tls)
+        return self._tls
 
     async def fetch(self, url: str) -> Document:
         """The document at the URL.
@@ -114,18 +121,25 @@ class HTTPDocuments:
 
         Exchanges are minutes apart, so a pool would only hold dead connections, and tie us to one event loop.
         """
-        if self._tls is None:
-            self._tls = await asyncio.to_thread(httpx.create_ssl_context)
+        tls = await self.prepare()
         async with httpx.AsyncClient(
-            verify=self._tls,
+            verify=tls,
             follow_redirects=False,
             timeout=None,  # noqa: S113  # the deadline is set around the whole exchange
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
             transport=self._transport,
             # Plain http is for loopback, where a configured proxy cannot reach.
-            mounts={"http://": self._transport or httpx.AsyncHTTPTransport(verify=self._tls)},
+            mounts={"http://": self._transport or httpx.AsyncHTTPTransport(verify=tls)},
         ) as client:
             yield client
+
+
+def _prepared_tls() -> ssl.SSLContext:
+    """A TLS context. What the HTTP library imports at its first request, for a tenth of a second, is imported too."""
+    tls = httpx.create_ssl_context()
+    httpx.AsyncHTTPTransport(verify=tls)
+    anyio.run(anyio.sleep, 0)
+    return tls
 
 
 def _max_age(cache_control: str) -> int | None:

@@ -125,7 +125,7 @@ class FastMCP(Contender):
 
 
 class Auth0(Contender):
-    """The verifier of Auth0; it takes https issuers only, so its documents come by its own hook."""
+    """The verifier of Auth0; it takes https issuers only, so its documents come by its own hook, with a client a call as its own."""
 
     name = "auth0-api-python"
     algorithms = ("RS256",)

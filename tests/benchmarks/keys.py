@@ -55,10 +55,11 @@ class SlowIssuer:
 
 
 class Cold(Ours):
-    """This package without its start-up, which would have fetched the keys."""
+    """This package after a start-up that fetched no keys."""
 
     async def prepare_scheme(self) -> None:
-        """Nothing is fetched."""
+        """As the start-up does with `fail_fast=False`, but for the fetch that it begins."""
+        await self.scheme.authenticator._documents.prepare()
 
 
 async def longest_stall(stop: asyncio.Event) -> float:

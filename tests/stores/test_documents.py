@@ -1,5 +1,7 @@
 import asyncio
 import gzip
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -92,3 +94,32 @@ async def test_a_slow_drip_does_not_stretch_the_deadline():
             await HTTPDocuments(timeout=0.2, allow_insecure_http=True).fetch(f"http://127.0.0.1:{port}/")
         await ended.wait()
     assert caught.value.unreachable
+
+
+_FIRST_FETCH = """
+import asyncio, sys
+from mcp_oauth2_deps.errors import DocumentError
+from mcp_oauth2_deps.stores.documents import HTTPDocuments
+
+async def main():
+    documents = HTTPDocuments(timeout=5, allow_insecure_http=True)
+    if "prepared" in sys.argv:
+        await documents.prepare()
+    before = set(sys.modules)
+    try:
+        await documents.fetch("http://127.0.0.1:9/jwks")
+    except DocumentError:
+        print(*{name.partition(".")[0] for name in set(sys.modules) - before} - {"encodings"})
+
+asyncio.run(main())
+"""
+
+
+def _imported_at_the_first_fetch(*arguments):
+    done = subprocess.run([sys.executable, "-c", _FIRST_FETCH, *arguments], check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+def test_the_first_fetch_after_the_preparation_imports_nothing():
+    assert {"httpcore", "h11"} <= _imported_at_the_first_fetch()
+    assert _imported_at_the_first_fetch("prepared") == set()
