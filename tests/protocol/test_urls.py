@@ -1,6 +1,6 @@
 import pytest
 
-from mcp_oauth2_deps.protocol.urls import host_fields, is_loopback_host, url_problem
+from mcp_oauth2_deps.protocol.urls import host_fields, is_loopback_host, url_problem, without_user
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.0.9", "::1"])
@@ -71,6 +71,20 @@ def test_http_on_a_loopback_host_is_fit_only_where_development_allows_it(url):
 )
 def test_an_unfit_url_is_told_why_even_in_development(url, problem):
     assert problem in url_problem(url, allow_insecure_http=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:word@a.example/mcp", "...@a.example/mcp"),
+        ("https://user:w@rd@a.example/mcp", "...@a.example/mcp"),
+        ("https://user:w/rd@a.example/mcp", "...@a.example/mcp"),
+        ("user:w\nrd@a.example/mcp", "...@a.example/mcp"),
+        ("https://a.example/mcp", "https://a.example/mcp"),
+    ],
+)
+def test_a_url_is_shown_without_a_password_in_it(url, shown):
+    assert without_user(url) == shown
 
 
 @pytest.mark.parametrize("url", ["https://a.example/?x=1", "https://a.example?x", "https://a.example/?"])
