@@ -2,7 +2,7 @@
 
     uv run --group bench python tests/benchmarks/keys.py [--full]
 
-The issuer takes 100 ms for every answer. Cold: 200 tokens at once. Flood: 500 unknown key ids a second, beside 100 good tokens. Rotation: a
+The issuer takes 100 ms for every answer. First: one token after start-up, no keys fetched yet. Cold: 200 tokens at once. Flood: 500 unknown key ids a second, beside 100 good tokens. Rotation: a
 new key 35 s after the last fetch. Outage and hang: half an hour later the issuer answers 503, or nothing; 20 good tokens.
 A contender whose checks block is run in threads if FastAPI would do so. Every scenario has its own process.
 """
@@ -31,7 +31,8 @@ from starlette.responses import PlainTextResponse
 from mcp_oauth2_deps.testing.issuer import DevelopmentIssuer
 from mcp_oauth2_deps.testing.server import LoopbackServer
 
-SCENARIOS = ("cold", "flood", "rotation", "outage", "hang")
+SCENARIOS = ("first", "cold", "flood", "rotation", "outage", "hang")
+_UNPREPARED = ("first", "cold")
 
 
 class SlowIssuer:
@@ -96,10 +97,10 @@ async def scenario(name: str, upstream: SlowIssuer, contender: Contender, patien
         return mint(source, contender.claims, expires_in=86400)
 
     await contender.start()
-    if name != "cold":
+    if name not in _UNPREPARED:
         await ask(contender, good(), 30)
         upstream.fetches = 0
-    tokens = [good() for _ in range({"cold": 200, "flood": 0}.get(name, 20))]
+    tokens = [good() for _ in range({"first": 1, "cold": 200, "flood": 0}.get(name, 20))]
     unknown = [mint(source, contender.claims, header={"kid": f"unknown-{n}"}) for n in range(500)] if name == "flood" else []
     before = [good() for _ in range(100)] if name == "flood" else []
     result: dict[str, Any] = {}
@@ -153,7 +154,7 @@ def play(name: str, contender_name: str, patience: float) -> None:
     upstream = SlowIssuer()
     server = LoopbackServer(upstream)
     upstream.issuer.url = server.url
-    kind: Callable[..., Contender] = Cold if contender_name == Ours.name and name == "cold" else EVERYONE[contender_name]
+    kind: Callable[..., Contender] = Cold if contender_name == Ours.name and name in _UNPREPARED else EVERYONE[contender_name]
     with server:
         asyncio.run(_played(scenario(name, upstream, kind(server.url), patience)))
 

@@ -1,0 +1,212 @@
+"""The comparison in the README, and the list of targets, from the published results of the other benchmarks.
+
+    uv run --group bench python tests/benchmarks/compare.py
+
+Reads `results/published/*.json`; writes the part of the README between its two marks, a plot, and `targets.md`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contenders import OURS, PEERS, OursInScheme
+from harness import RESULTS, bars, table
+
+_ROOT = Path(__file__).parents[2]
+_PUBLISHED = RESULTS / "published"
+_START, _END = "<!-- comparison, written by tests/benchmarks/compare.py -->", "<!-- end of the comparison -->"
+_NAMES = [kind.name for kind in (*OURS, *PEERS)]
+_FULL, _CACHED = (kind.name for kind in OURS)
+_ALGORITHMS = ("RS256", "ES256", "EdDSA")
+# The upstream of the key benchmarks answers each request after this time, and is asked twice: metadata, keys.
+_UPSTREAM_MS = 2 * 100
+
+
+_LEGEND = (
+    "*MiB*: resident above fastapi + uvicorn. *Takes*: a token without `exp` (e), padded base64 (p), base64 with foreign "
+    "characters (b). `-`: not offered, or no answer at all. Outage and hang begin half an hour after the last fetch."
+)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the benchmarks found, and on what machine."""
+
+    verify: Mapping[str, Any]
+    over_http: Mapping[str, Any]
+    keys: Mapping[str, Any]
+    memory: Mapping[str, Any]
+    scale: Mapping[str, Any]
+
+    def good(self, name: str, scenario: str) -> int | None:
+        """How many good tokens were accepted; none where it was not measured."""
+        found = self.keys["results"].get(name)
+        return None if found is None else found[scenario]["good_tokens"].get("accepted", 0)
+
+
+def read() -> Results:
+    """The published results."""
+    return Results(*(json.loads((_PUBLISHED / f"{name}.json").read_text("utf-8")) for name in Results.__dataclass_fields__))
+
+
+def row(results: Results, name: str) -> list[Any]:
+    """One contender in the table."""
+    keys, memory = results.keys["results"].get(name), results.memory["results"][name]
+    flood = keys and (f"{keys['flood']['p99_ms'] / keys['flood']['p99_before_ms']:.1f}" if keys["flood"].get("p99_ms") else "-")
+    return [
+        name,
+        *(results.verify["ratio"][algorithm].get(name) for algorithm in _ALGORITHMS),
+        round(results.over_http["results"][name]["added_us"]),
+        keys and keys["cold"]["fetches"],
+        *(results.good(name, scenario) for scenario in ("cold", "rotation", "outage", "hang")),
+        flood,
+        memory["resident_mib"],
+        results.verify["takes"].get(name, ""),
+    ]
+
+
+_HEAD = [
+    "",
+    *(f"{algorithm}, times the bare check" for algorithm in _ALGORITHMS),
+    "µs added to a request",
+    "200 tokens before any key: fetches",
+    "accepted of 200",
+    "after a rotation, of 20",
+    "in an outage, of 20",
+    "while keys hang, of 20",
+    "p99 in a flood of unknown kids, times before",
+    "MiB",
+    "takes",
+]
+
+
+def better_peers(results: Results) -> list[str]:
+    """Where a peer has the better figure, in words."""
+    said = []
+    ours = results.memory["results"][_FULL]
+    figures = {
+        "resident memory (MiB)": (
+            ours["resident_mib"],
+            {k.name: results.memory["results"][k.name]["resident_mib"] for k in PEERS},
+        ),
+        "import time (ms)": (ours["import_ms"], {k.name: results.memory["results"][k.name]["import_ms"] for k in PEERS}),
+        "processor time added to a request (µs)": (
+            results.over_http["results"][_FULL]["added_us"],
+            {kind.name: results.over_http["results"][kind.name]["added_us"] for kind in PEERS},
+        ),
+    }
+    for algorithm in _ALGORITHMS:
+        ratio = results.verify["ratio"][algorithm]
+        figures[f"{algorithm} (times the bare check)"] = (
+            ratio[_FULL],
+            {kind.name: ratio[kind.name] for kind in PEERS if kind.name in ratio},
+        )
+    # A peer that never asks for keys again, or refuses, is quick at it.
+    for scenario, name in (("cold", "200 tokens before any key"), ("rotation", "a rotation")):
+        found = results.keys["results"]
+        figures[f"slowest answer at {name} (ms)"] = (
+            found[_FULL][scenario]["slowest_ms"],
+            {
+                kind.name: found[kind.name][scenario]["slowest_ms"]
+                for kind in PEERS
+                if results.good(kind.name, scenario) == results.good(_FULL, scenario)
+            },
+        )
+    for what, (mine, theirs) in figures.items():
+        found = {name: value for name, value in theirs.items() if value < mine}
+        if found:
+            others = ", ".join(f"{name} {value:.3g}" for name, value in sorted(found.items(), key=lambda item: item[1]))
+            said.append(f"{what}: {others}; ours {mine:.3g}")
+    return said
+
+
+def targets(results: Results) -> list[tuple[str, float, float]]:
+    """What was aimed at: its name, what was found, and the most it may be."""
+    ratio, keys = results.verify["ratio"], results.keys["results"][_FULL]
+    memory = results.memory
+    return [
+        *((f"{name}, times the bare check", ratio[name][_FULL], most) for name, most in results.verify["targets"].items()),
+        ("a remembered token inside the scheme, times the bare RS256 check", ratio["RS256"][OursInScheme.name], 0.2),
+        *((f"over HTTP, {name}", found, most) for name, (found, most) in results.over_http["targets"].items()),
+        ("longest stall of the loop at the first fetch, ms", keys["first"]["stall_ms"], 20),
+        ("the same with 200 tokens waiting, ms", keys["cold"]["stall_ms"], 20),
+        ("key fetches for 200 tokens before any key", keys["cold"]["fetches"], 1),
+        ("key fetches for 500 unknown key ids within a cooldown", keys["flood"]["fetches"], 1),
+        ("p99 of good tokens in that flood, times before", keys["flood"]["p99_ms"] / keys["flood"]["p99_before_ms"], 1.5),
+        ("import time, times that of the dependencies", memory["import_ratio"], 1.05),
+        ("MiB resident above fastapi + uvicorn", memory["results"][_FULL]["resident_mib"], 12),
+        (
+            f"MiB more after {memory['marks'][-1]:,} tokens, default token cache",
+            memory["results"][_CACHED]["growth_mib"][-1],
+            3,
+        ),
+    ]
+
+
+def first_figures(results: Results) -> list[tuple[str, float, float]]:
+    """The figures of the first design: name, found, at most."""
+    keys = results.keys["results"][_FULL]
+    clients = results.scale["curves"]["clients"]
+    return [
+        ("validation of a token, ms", max(results.verify["median_us"][one][_FULL] for one in _ALGORITHMS) / 1000, 100),
+        ("metadata and keys, without the issuer's own time, ms", keys["first"]["slowest_ms"] - _UPSTREAM_MS, 500),
+        ("overhead of a request, ms", results.over_http["results"][_FULL]["added_us"] / 1000, 50),
+        ("our own memory, MiB", results.memory["own_mib"], 10),
+        ("the package installed, MiB", results.memory["installed_mib"], 1),
+        (f"overhead with {max(map(int, clients))} concurrent clients, ms", clients[max(clients, key=int)] / 1000, 50),
+    ]
+
+
+def margin_table(rows: list[tuple[str, float, float]]) -> str:
+    """Found, at most, and how they stand to each other."""
+    return table(
+        ["", "found", "at most", ""],
+        [[name, f"{found:.3g}", f"{most:g}", "met" if found <= most else "**missed**"] for name, found, most in rows],
+    )
+
+
+def page(results: Results) -> str:
+    """The part of the README."""
+    told = results.verify["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in told["versions"].items())
+    reached = targets(results)
+    missed = [f"{name} ({found:.3g} instead of {most:g})" for name, found, most in reached if found > most]
+    better = better_peers(results)
+    machine = f"{told['date'][:10]}, {told['processor']}, {told['cores']} cores, Python {told['python']}"
+    parts = [
+        f"{machine}; figures of one kind come from one interleaved run. Made by the commands in `tests/benchmarks/README.md`.",
+        table(_HEAD, [row(results, name) for name in _NAMES]),
+        _LEGEND,
+        "![Processor time of a token, and of a guarded request](tests/benchmarks/results/published/comparison.png)",
+        f"Where others are better: {'; '.join(better)}." if better else "Nobody else has a better figure among these.",
+        f"Targets met: {len(reached) - len(missed)} of {len(reached)} (`tests/benchmarks/results/published/targets.md`).",
+    ]
+    if missed:
+        parts[-1] += f" Missed: {'; '.join(missed)}."
+    parts += ["What was promised at first, and what is found:", margin_table(first_figures(results)), f"Versions: {versions}."]
+    return "\n\n".join(part.strip() for part in parts)
+
+
+def main() -> None:
+    """Writes all three."""
+    results = read()
+    readme = _ROOT / "README.md"
+    before, _, rest = readme.read_text("utf-8").partition(_START)
+    _, mark, after = rest.partition(_END)
+    if not mark:
+        raise SystemExit(f"README.md has no {_START} ... {_END}")
+    readme.write_text(f"{before}{_START}\n{page(results)}\n{_END}{after}", "utf-8")
+    (_PUBLISHED / "targets.md").write_text(f"# targets\n\n{margin_table(targets(results))}", "utf-8")
+    series = {f"{one}, times the bare check": results.verify["ratio"][one] for one in _ALGORITHMS}
+    series["µs added to a request"] = {name: one["added_us"] for name, one in results.over_http["results"].items()}
+    bars(
+        _PUBLISHED / "comparison.png",
+        "Processor time (less is better)",
+        {title: {name: values.get(name) for name in _NAMES} for title, values in series.items()},
+    )
+
+
+if __name__ == "__main__":
+    main()

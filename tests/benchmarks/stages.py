@@ -1,0 +1,101 @@
+"""Where the time of a token goes: the same token through more and more of the path, times the bare signature check.
+
+    uv run --group bench python tests/benchmarks/stages.py [--full]
+
+Each row holds all rows above it, but for the last: what is left when python-jose checks the signature, pydantic reads the JSON, and
+nothing at all is asked of header and claims, in one function without a coroutine. Nothing built on these two costs less.
+"""
+
+import asyncio
+import time
+from binascii import a2b_base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness import RESOURCE, arguments, issuer, measure, mint, ratios, table, write
+from pydantic_core import from_json
+from verify import LIMIT, TARGETS, bare_check
+
+from mcp_oauth2_deps import Authenticator, OAuth2Settings
+from mcp_oauth2_deps.protocol.encoding import parse_claims
+from mcp_oauth2_deps.protocol.jws import SignatureKey, read_header, split_token, verify_signature
+from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_issuer
+from mcp_oauth2_deps.testing.issuer import DevelopmentIssuer
+
+_STANDARD = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
+_PADDING = (b"", b"", b"==", b"=")
+FLOOR = "floor: base64, python-jose, JSON; nothing checked but the signature"
+
+
+def floor(token: str, keys: Mapping[bytes, SignatureKey]) -> Any:
+    """The claims, with the signature checked and nothing else."""
+    data = token.encode("ascii")
+    head, payload, signature = data.split(b".")
+    raw = a2b_base64(signature.translate(_STANDARD) + _PADDING[len(signature) % 4], strict_mode=True)
+    if not keys[head].verify(data[: len(head) + 1 + len(payload)], raw):
+        raise ValueError("signature")
+    return from_json(a2b_base64(payload.translate(_STANDARD) + _PADDING[len(payload) % 4], strict_mode=True))
+
+
+async def stages(source: DevelopmentIssuer) -> dict[str, Callable[[], Any]]:
+    """The calls to compare, from the least to the whole."""
+    settings = OAuth2Settings(issuer=source.url, resource=RESOURCE, allow_insecure_http=True, token_cache_size=0)
+    authenticator = Authenticator(settings)
+    await authenticator.start()
+    policy, store = authenticator.policy, authenticator.stores[source.url]
+    raw = mint(source)
+    token = split_token(raw)
+    header = read_header(token.header_segment)
+    key_set = await store.key_set()
+    key = key_set.select(header)
+    now = time.time()
+
+    def split() -> None:
+        verify_signature(split_token(raw), key)
+
+    def parsed() -> None:
+        token = split_token(raw)
+        claims = parse_claims(token.payload)
+        verify_issuer(claims, policy)
+        verify_signature(token, key)
+
+    def claimed() -> None:
+        token = split_token(raw)
+        claims = parse_claims(token.payload)
+        verify_issuer(claims, policy)
+        verify_signature(token, key)
+        verify_claims(claims, header, policy, now=now)
+
+    async def whole() -> None:
+        await authenticator.verify(raw)
+
+    return {
+        LIMIT: bare_check(source, raw),
+        "by python-jose's `Key.verify`": lambda: key.verify(token.signing_input, token.signature),
+        "and three segments, canonical base64url": split,
+        "and JSON: names unique, numbers finite, read-only": parsed,
+        "and claims: types, audience, times, kind, scopes": claimed,
+        "and key by header, keys' age, errors, coroutine: all of `Authenticator.verify`": whole,
+        FLOOR: lambda: floor(raw, {token.header_segment: key}),
+    }
+
+
+async def compare(algorithm: str, *, windows: int) -> dict[str, float]:
+    """Ratios to the bare check."""
+    with issuer(algorithm) as source:
+        calls = await stages(source)
+        await measure(calls, windows=5, block=25)
+        return ratios(await measure(calls, windows=windows, block=25), LIMIT)
+
+
+def main() -> None:
+    """Measures, and writes the results."""
+    options = arguments(__doc__)
+    ratio = {algorithm: asyncio.run(compare(algorithm, windows=2000 if options.full else 300)) for algorithm in TARGETS}
+    rows = [[name, *(ratio[algorithm][name] for algorithm in TARGETS)] for name in ratio["RS256"]]
+    rows.append(["target", *TARGETS.values()])
+    write("stages", table(["times the bare check", *TARGETS], rows), {"ratio": ratio, "targets": TARGETS}, options)
+
+
+if __name__ == "__main__":
+    main()
