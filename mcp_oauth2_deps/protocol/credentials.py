@@ -11,7 +11,8 @@ from mcp_oauth2_deps.models import Credentials
 from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
 
 _MAX_FIELD_BYTES = MAX_TOKEN_BYTES + len("Bearer ")
-_BEARER = re.compile(rb"bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
+# Of RFC 6750's b64token, but for the padding at its end. Taken out in one pass of C, which a pattern is not.
+_B64TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
@@ -33,11 +34,13 @@ def read_credentials(fields: Sequence[bytes]) -> Credentials | None:
     value = fields[0].strip(b" \t")
     if len(value) > _MAX_FIELD_BYTES:
         raise InvalidRequestError("oversized_credentials")
-    if _CONTROL.search(value):
-        raise InvalidRequestError("malformed_credentials")
-    if value.split(b" ", 1)[0].lower() != b"bearer":
+    scheme, _, rest = value.partition(b" ")
+    if scheme.lower() != b"bearer":
+        if _CONTROL.search(value):
+            raise InvalidRequestError("malformed_credentials")
         return None
-    match = _BEARER.fullmatch(value)
-    if match is None:
+    token = rest.lstrip(b" ")
+    characters = token.rstrip(b"=")
+    if not characters or characters.translate(None, _B64TOKEN):
         raise InvalidRequestError("malformed_credentials")
-    return Credentials("bearer", match[1].decode("ascii"))
+    return Credentials("bearer", token.decode("ascii"))

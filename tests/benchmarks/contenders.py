@@ -7,7 +7,8 @@ Imports stand inside, because one process measures one contender's memory.
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
-from fastapi import Depends, HTTPException, Security
+from fastapi import Depends, FastAPI, HTTPException, Security
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from harness import RESOURCE
 from starlette.requests import HTTPConnection, Request
@@ -94,11 +95,18 @@ class OursInScheme(OursCached):
 
     name = "mcp-oauth2-deps, cached, whole scheme"
 
+    async def prepare_scheme(self) -> None:
+        await super().prepare_scheme()
+        app = FastAPI()
+        app.add_api_route("/", lambda: None, dependencies=[self.dependency])
+        self._route = next(route for route in app.routes if isinstance(route, APIRoute) and route.path == "/")
+        self._scopes = SecurityScopes([SCOPE])
+
     async def verify(self, token: str) -> bool:
         headers = [(b"host", b"api.example.com"), (b"authorization", b"Bearer " + token.encode("ascii"))]
-        scope = {"type": "http", "method": "GET", "path": "/", "headers": headers}
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": headers, "route": self._route}
         try:
-            await self.scheme.find_token(HTTPConnection(scope), SecurityScopes([SCOPE]))
+            await self.scheme.find_token(HTTPConnection(scope), self._scopes)
         except HTTPException:
             return False
         return True
