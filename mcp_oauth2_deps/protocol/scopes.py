@@ -127,6 +127,9 @@ def verify_scopes(requirement: ScopeRequirement, granted: frozenset[str], hierar
     Raises:
         InsufficientScopeError: something is missing.
     """
+    # What is granted itself needs no hierarchy.
+    if not requirement.any_of and granted.issuperset(requirement.all_of):
+        return
     missing = missing_scopes(requirement, granted, hierarchy)
     if missing:
         raise InsufficientScopeError(required=tuple(requirement), granted=granted, missing=missing)
