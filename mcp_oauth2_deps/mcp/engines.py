@@ -110,6 +110,11 @@ class _SDKEngine:
         options = {"transport_security": security, "max_request_body_size": transport.max_body_size} | self._options
         self._server.streamable_http_app(**options)
         manager = self._server.session_manager
+        if manager.event_store is not None:
+            from mcp_oauth2_deps.mcp.resumption import SessionManager  # noqa: PLC0415  # an extra
+
+            # FastMCP's own manager does the same.
+            manager = SessionManager.like(manager)
         async with manager.run():
             yield manager.asgi_app
 
