@@ -1,11 +1,14 @@
 """The caller as the engines know one: their sessions are bound to it, their own functions tell it to a tool."""
 
+import json
+from hashlib import sha256
 from typing import Any
 
 from starlette.authentication import AuthCredentials
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_oauth2_deps.mcp.callers import Caller, current_caller
+from mcp_oauth2_deps.models import AccessToken
 from mcp_oauth2_deps.protocol.scopes import with_implied
 
 try:
@@ -28,7 +31,7 @@ def user_of(caller: Caller) -> dict[str, Any]:
     token = caller.token
     engine_token = EngineToken(
         token="",
-        client_id=token.client_id or "",
+        client_id=token.client_id or ("" if token.subject else _nameless(token)),
         scopes=scopes,
         expires_at=int(token.expires_at) or None,
         resource=token.audience[0] if token.audience else None,
@@ -36,6 +39,11 @@ def user_of(caller: Caller) -> dict[str, Any]:
         claims={**token.claims, "iss": token.issuer},
     )
     return {"auth": AuthCredentials(scopes), "user": AuthenticatedUser(engine_token)}
+
+
+def _nameless(token: AccessToken) -> str:
+    """A name for a token that names neither subject nor client: by it, each such token has sessions of its own."""
+    return "token:" + sha256(json.dumps(token.claims, sort_keys=True).encode()).hexdigest()
 
 
 def called_by(caller: Caller, app: ASGIApp) -> ASGIApp:

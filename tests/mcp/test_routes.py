@@ -89,6 +89,16 @@ async def test_a_session_of_one_caller_does_not_exist_for_another(kind, serve):
         assert (await alice.call("plain")).status_code == 404
 
 
+async def test_a_token_that_names_nobody_has_a_session_of_its_own(kind, serve):
+    async with serve(build(kind), json_response=True) as caller:
+        nobody = caller(subject=None, client_id=None, jti="a")
+        await nobody.initialize()
+        other = caller(subject=None, client_id=None, jti="b")
+        other.headers["Mcp-Session-Id"] = nobody.headers["Mcp-Session-Id"]
+        assert (await other.call("plain")).status_code == 404
+        assert text_of(await nobody.call("plain")) == "plain"
+
+
 async def test_a_hundred_interleaved_callers_are_never_mixed_up(kind, serve):
     """In sessions, where one long-lived task serves many messages; all wait in the tool until all have come."""
     count, arrived, go = 100, 0, asyncio.Event()
