@@ -111,9 +111,15 @@ async def read_body(request: Request, limit: int) -> bytes:
     """The body of at most `limit` bytes.
 
     Raises:
-        MessageError: it is larger, not JSON by its header, or was not sent to its end.
+        MessageError: it is larger, compressed or not JSON by its header, or was not sent to its end.
     """
-    fields = [value for name, value in request.scope["headers"] if name == b"content-type"]
+    fields = []
+    for name, value in request.scope["headers"]:
+        if name == b"content-type":
+            fields.append(value)
+        # The decision is taken from these bytes; what an engine or a proxy behind makes of them must be the same.
+        elif name == b"content-encoding" and value.strip(b" \t").lower() != b"identity":
+            raise MessageError(INVALID_REQUEST, "The body must not be compressed; send it without Content-Encoding.")
     plain = fields == [b"application/json"]
     if not plain and (len(fields) != 1 or not is_json_content_type(fields[0].decode("latin-1"))):
         raise MessageError(INVALID_REQUEST, "The content type must be application/json.")

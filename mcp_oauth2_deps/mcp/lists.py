@@ -6,6 +6,8 @@ It works on the results of the SDK's low-level server, on which both engines sta
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from pydantic import BaseModel
+
 from mcp_oauth2_deps.mcp.callers import current_caller
 from mcp_oauth2_deps.models import Message, ScopeRequirement
 
@@ -28,12 +30,20 @@ class ListFilter:
         result = await call_next(context)
         caller = current_caller.get()
         place = _LISTS.get(context.method)
-        if place is None or caller is None or not isinstance(result, dict):
+        if place is None or caller is None:
             return result
+        # A step further in may have answered with a model, before it is made ready for the wire.
+        if isinstance(result, BaseModel):
+            result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+        if not isinstance(result, dict):
+            return None
         member, name, method = place
         kind = "resources" if member == "resourceTemplates" else member
         shown = []
         for one in result.get(member) or ():
+            # What has no name has no rule either.
+            if not isinstance(one, dict) or name not in one:
+                continue
             needed = await self._needed_for(Message(method, kind, (one[name],)))
             if needed is not None and caller.holds(needed):
                 shown.append(one)

@@ -176,7 +176,8 @@ class _Door:
         if chain is None:
             raise ValueError("list_filter=True needs an MCPServer or a FastMCP server; an ASGI app cannot be looked into")
         step = ListFilter(self._needed_for)
-        chain.append(step)
+        # Outermost: nothing that another step answers by itself goes past it.
+        chain.insert(0, step)
         return lambda: chain.remove(step)
 
     async def _needed_for(self, message: Message) -> ScopeRequirement | None:

@@ -68,6 +68,21 @@ async def test_json_in_utf_8_is_taken(serve, content_type):
         assert (await caller().post(json.dumps(CALL), **{"Content-Type": content_type})).text == "seen"
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "identity, gzip", "", "x"])
+async def test_a_compressed_body_is_400_unread_by_the_engine(serve, encoding):
+    engine = Recorder()
+    async with serve(engine, {}) as caller:
+        answer = await caller().post(json.dumps(CALL), **{"Content-Encoding": encoding})
+    assert (answer.status_code, engine.bodies) == (400, [])
+    assert "Content-Encoding" in answer.json()["error"]["message"]
+
+
+async def test_a_body_said_to_be_as_it_is_is_taken(serve):
+    engine = Recorder()
+    async with serve(engine, {}) as caller:
+        assert (await caller().post(json.dumps(CALL), **{"Content-Encoding": "Identity"})).text == "seen"
+
+
 async def test_a_body_over_the_limit_is_400_whatever_length_it_declares(make_scheme, issuer):
     import httpx
     from mcp_support import Caller

@@ -9,6 +9,8 @@ from fastmcp.tools import Tool
 from mcp.server.mcpserver import Context as SDKContext
 from mcp.server.mcpserver import MCPServer
 from mcp_support import MODERN, REVISIONS, build, result, text_of
+from mcp_types import ListToolsResult
+from mcp_types import Tool as ToolModel
 
 from mcp_oauth2_deps.mcp import ToolScopes, current_token, mcp_router, scopes
 
@@ -372,6 +374,23 @@ async def test_lists_show_only_what_the_caller_may_use(kind, serve, revision):
         assert len(templates["resourceTemplates"]) == 2
         if revision == MODERN:
             assert tools["cacheScope"] == "private"
+
+
+@pytest.mark.parametrize("shape", ["dictionary", "model", "nameless"])
+async def test_a_list_that_another_step_answers_is_shortened_too(kind, serve, shape):
+    server = build(kind)
+    model = ListToolsResult(tools=[ToolModel(name=name, inputSchema={"type": "object"}) for name in ("plain", "declared")])
+    wire = model.model_dump(by_alias=True, mode="json", exclude_none=True)
+    answers = {"model": model, "dictionary": wire, "nameless": {"tools": [*wire["tools"][:1], {"title": "declared"}, "declared"]}}
+
+    async def from_memory(context, call_next):
+        return answers[shape] if context.method == "tools/list" else await call_next(context)
+
+    (server.middleware if kind == "sdk" else server._mcp_server.middleware).append(from_memory)
+    async with serve(server, list_filter=True, json_response=True) as caller:
+        few = caller()
+        await few.initialize()
+        assert [tool["name"] for tool in result(await few.rpc("tools/list"))["tools"]] == ["plain"]
 
 
 async def test_the_list_filter_leaves_the_server_as_it_was(kind, serve):
