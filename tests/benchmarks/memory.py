@@ -2,7 +2,8 @@
 
     uv run --group bench python tests/benchmarks/memory.py [--full]
 
-Every figure is of a process of its own. Growth is over 1,500 tokens, in the full run over 10,000 and 100,000. Our own memory is
+Every figure is of a process of its own, and all but growth of an environment that holds this contender, fastapi and uvicorn only: in
+one that holds all of them httpx imports rich, for its own command line. Growth is over 1,500 tokens, in the full run over 10,000 and 100,000. Our own memory is
 what the package takes above the modules of others that it imports, and its size that of its installed files.
 """
 
@@ -22,17 +23,18 @@ from mcp_oauth2_deps.testing.issuer import DevelopmentIssuer
 
 _HERE = Path(__file__).parent
 
-# Modules by which users reach each contender, besides those it brings itself.
-IMPORTS = {
-    "mcp-oauth2-deps": "mcp_oauth2_deps",
-    "mcp-oauth2-deps, cached": "mcp_oauth2_deps",
-    "FastMCP JWTVerifier": "fastmcp.server.auth.providers.jwt",
-    "auth0-api-python": "auth0_api_python",
-    "fastapi-azure-auth": "fastapi_azure_auth",
-    "authplane-sdk": "authplane",
-    "axioms-fastapi": "axioms_fastapi",
-    "PyJWT + PyJWKClient": "jwt",
-    "python-jose, tutorial": "jose.jwt,httpx",
+_ROOT = Path(__file__).parents[2]
+# The modules by which users reach each contender, and what they install.
+REACHED = {
+    "mcp-oauth2-deps": ("mcp_oauth2_deps", str(_ROOT)),
+    "mcp-oauth2-deps, cached": ("mcp_oauth2_deps", str(_ROOT)),
+    "FastMCP JWTVerifier": ("fastmcp.server.auth.providers.jwt", "fastmcp"),
+    "auth0-api-python": ("auth0_api_python", "auth0-api-python"),
+    "fastapi-azure-auth": ("fastapi_azure_auth", "fastapi-azure-auth"),
+    "authplane-sdk": ("authplane", "authplane-sdk"),
+    "axioms-fastapi": ("axioms_fastapi", "axioms-fastapi"),
+    "PyJWT + PyJWKClient": ("jwt", "pyjwt[crypto]"),
+    "python-jose, tutorial": ("jose.jwt,httpx", "python-jose[cryptography] httpx"),
 }
 
 _RESIDENT = """
@@ -87,6 +89,8 @@ for name in names:
 print(time.process_time() - start)
 """
 
+_IMPORT_AFTER = f"import fastapi, uvicorn{_IMPORT_ALL}"
+
 _MODULES = """
 import json, sys
 before = set(sys.modules)
@@ -95,27 +99,38 @@ print(json.dumps([name for name in sys.modules if name not in before and not nam
 """
 
 
-def child(code: str, *words: str) -> Any:
+def environment(path: Path, requirements: str) -> str:
+    """The interpreter of an environment with these and the server only."""
+    subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(path)], check=True)
+    python = str(path / "bin" / "python")
+    common = ["--constraint", str(_ROOT / ".ci" / "constraints.txt"), "fastapi", "uvicorn", "psutil"]
+    subprocess.run(
+        ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *common, *requirements.split()], check=True
+    )
+    return python
+
+
+def child(code: str, *words: str, python: str = sys.executable) -> Any:
     """What a fresh interpreter prints."""
-    command = [sys.executable, "-W", "ignore", "-c", code, *words]
+    command = [python, "-W", "ignore", "-c", code, *words]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def import_times(*, rounds: int) -> tuple[float, float]:
+def import_times(python: str, *, rounds: int) -> tuple[float, float]:
     """Processor seconds to import the package, and those of its dependencies alone, by turns."""
-    dependencies = json.dumps(child(_MODULES))
+    dependencies = json.dumps(child(_MODULES, python=python))
     package, alone = [], []
     for _ in range(rounds):
-        alone.append(child(_IMPORT_ALL, dependencies))
-        package.append(child(_IMPORT_ALL, json.dumps(["mcp_oauth2_deps"])))
+        alone.append(child(_IMPORT_ALL, dependencies, python=python))
+        package.append(child(_IMPORT_ALL, json.dumps(["mcp_oauth2_deps"]), python=python))
     return statistics.median(package), statistics.median(alone)
 
 
-def own_memory(*, rounds: int) -> float:
+def own_memory(python: str, *, rounds: int) -> float:
     """MiB of the package above those of its dependencies."""
-    dependencies = ",".join(child(_MODULES))
-    package = [child(_RESIDENT, "mcp_oauth2_deps") for _ in range(rounds)]
-    alone = [child(_RESIDENT, dependencies) for _ in range(rounds)]
+    dependencies = ",".join(child(_MODULES, python=python))
+    package = [child(_RESIDENT, "mcp_oauth2_deps", python=python) for _ in range(rounds)]
+    alone = [child(_RESIDENT, dependencies, python=python) for _ in range(rounds)]
     return statistics.median(package) - statistics.median(alone)
 
 
@@ -139,24 +154,38 @@ def main() -> None:
     """Measures, and writes the results."""
     options = arguments(__doc__)
     marks = [10_000, 100_000] if options.full else [1_500]
-    package, alone = import_times(rounds=21 if options.full else 5)
     results: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory() as folder, issuer() as source:
+    with tempfile.TemporaryDirectory() as name, issuer() as source:
+        folder, pythons = Path(name), {}
         for kind in (*OURS, *PEERS):
-            resident = [child(_RESIDENT, IMPORTS[kind.name]) for _ in range(5 if options.full else 3)]
-            seconds = [child(_IMPORT_ALL, json.dumps(IMPORTS[kind.name].split(","))) for _ in resident]
+            modules, requirements = REACHED[kind.name]
+            if requirements not in pythons:
+                pythons[requirements] = environment(folder / f"env{len(pythons)}", requirements)
+            python = pythons[requirements]
+            resident = [child(_RESIDENT, modules, python=python) for _ in range(5 if options.full else 3)]
+            seconds = [child(_IMPORT_AFTER, json.dumps(modules.split(",")), python=python) for _ in resident]
             results[kind.name] = {
                 "import_ms": statistics.median(seconds) * 1000,
                 "resident_mib": statistics.median(resident),
-                "growth_mib": growth(kind, source, Path(folder), marks),
+                "growth_mib": growth(kind, source, folder, marks),
             }
+        ours = pythons[str(_ROOT)]
+        package, alone = import_times(ours, rounds=21 if options.full else 5)
+        own, installed = own_memory(ours, rounds=9 if options.full else 3), installed_size()
     rows = [[name, round(one["import_ms"]), one["resident_mib"], *one["growth_mib"]] for name, one in results.items()]
-    text = table(["", "import ms", "MiB above fastapi + uvicorn", *(f"MiB more after {mark:,} tokens" for mark in marks)], rows)
+    text = table(
+        [
+            "",
+            "ms to import above fastapi + uvicorn",
+            "MiB above fastapi + uvicorn",
+            *(f"MiB more after {mark:,} tokens" for mark in marks),
+        ],
+        rows,
+    )
     text += (
         f"\nImporting the package takes {package / alone:.3f} times what importing its dependencies alone takes (at most 1.05).\n"
     )
     text += "At most 12 MiB above fastapi + uvicorn, and 3 MiB more with the default token cache.\n"
-    own, installed = own_memory(rounds=9 if options.full else 3), installed_size()
     text += f"Of it {own:.1f} MiB are the package's own; its files are {installed:.2f} MiB.\n"
     data = {"results": results, "import_ratio": package / alone, "marks": marks, "own_mib": own, "installed_mib": installed}
     write("memory", text, data, options)

@@ -4,19 +4,26 @@
 
 Each row holds all rows above it, but for the last: what is left when python-jose checks the signature, pydantic reads the JSON, and
 nothing at all is asked of header and claims, in one function without a coroutine. Nothing built on these two costs less.
+
+The second table does the same with a request to a FastAPI app in this process: what an open route takes, and what is added.
 """
 
 import asyncio
+import statistics
 import time
 from binascii import a2b_base64
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from contenders import SCOPE, Ours, OursCached
+from fastapi import Depends, FastAPI, Security
+from fastapi.security import HTTPBearer, SecurityScopes
 from harness import RESOURCE, arguments, issuer, measure, mint, ratios, table, write
 from pydantic_core import from_json
+from starlette.requests import HTTPConnection
 from verify import LIMIT, TARGETS, bare_check
 
-from mcp_oauth2_deps import Authenticator, OAuth2Settings
+from mcp_oauth2_deps import AccessToken, Authenticator, OAuth2BearerScheme, OAuth2Settings
 from mcp_oauth2_deps.protocol.encoding import parse_claims
 from mcp_oauth2_deps.protocol.jws import SignatureKey, read_header, split_token, verify_signature
 from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_issuer
@@ -88,13 +95,97 @@ async def compare(algorithm: str, *, windows: int) -> dict[str, float]:
         return ratios(await measure(calls, windows=windows, block=25), LIMIT)
 
 
+async def ask(app: FastAPI, headers: list[tuple[bytes, bytes]]) -> None:
+    """One GET / of the app, without a server."""
+    statuses = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status"))
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "raw_path": b"/",
+        "root_path": "",
+        "query_string": b"",
+        "scheme": "http",
+    }
+    scope |= {"headers": headers, "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1), "http_version": "1.1"}
+    await app({**scope, "asgi": {"version": "3.0"}}, receive, send)
+    if statuses[0] != 200:
+        raise RuntimeError(f"answered {statuses[0]}")
+
+
+class Unchecked(OAuth2BearerScheme):
+    """The scheme as FastAPI sees it, with nothing behind: any request gets the same token."""
+
+    token: AccessToken
+
+    async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> AccessToken:
+        return self.token
+
+
+async def requests(*, windows: int) -> dict[str, float]:
+    """Processor µs of a request, and what is added to an open route's."""
+    with issuer() as source:
+        full, cached = Ours(source.url), OursCached(source.url)
+        await full.start()
+        await cached.start()
+        raw = mint(source)
+        unchecked = Unchecked(authenticator=cached.scheme.authenticator)
+        unchecked.token = await cached.scheme.authenticator.verify(raw)
+
+        async def nothing(connection: HTTPConnection) -> None:
+            return None
+
+        async def above(connection: HTTPConnection, _: Annotated[None, Depends(nothing)]) -> None:
+            return None
+
+        behind = {
+            "open": [],
+            "a dependency that does nothing": [Depends(nothing)],
+            "two, one depending on the other": [Depends(above)],
+            "`HTTPBearer` alone": [Depends(HTTPBearer())],
+            "`require_scopes` with nothing checked": [Security(unchecked.require_scopes(SCOPE))],
+            "and a remembered token": [cached.dependency],
+            "and a token verified in full": [full.dependency],
+        }
+        headers = [(b"host", b"api.example.com"), (b"authorization", b"Bearer " + raw.encode("ascii"))]
+        calls = {name: _request(dependencies, headers) for name, dependencies in behind.items()}
+        await measure(calls, windows=5, block=25)
+        spent = await measure(calls, windows=windows, block=25)
+    added = {name: [one - other for one, other in zip(values, spent["open"], strict=True)] for name, values in spent.items()}
+    return {name: statistics.median(spent[name] if name == "open" else added[name]) for name in behind}
+
+
+def _request(dependencies: list[Any], headers: list[tuple[bytes, bytes]]) -> Callable[[], Any]:
+    app = FastAPI(openapi_url=None)
+
+    async def answer() -> dict[str, str]:
+        return {"hello": "world"}
+
+    app.add_api_route("/", answer, dependencies=dependencies)
+
+    async def call() -> None:
+        await ask(app, headers)
+
+    return call
+
+
 def main() -> None:
     """Measures, and writes the results."""
     options = arguments(__doc__)
     ratio = {algorithm: asyncio.run(compare(algorithm, windows=2000 if options.full else 300)) for algorithm in TARGETS}
     rows = [[name, *(ratio[algorithm][name] for algorithm in TARGETS)] for name in ratio["RS256"]]
     rows.append(["target", *TARGETS.values()])
-    write("stages", table(["times the bare check", *TARGETS], rows), {"ratio": ratio, "targets": TARGETS}, options)
+    added = asyncio.run(requests(windows=2000 if options.full else 300))
+    text = table(["times the bare check", *TARGETS], rows) + "\n"
+    text += table(["a request in process, µs above an open route", "µs"], [[name, value] for name, value in added.items()])
+    write("stages", text, {"ratio": ratio, "targets": TARGETS, "request_us": added}, options)
 
 
 if __name__ == "__main__":
