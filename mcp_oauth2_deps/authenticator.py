@@ -6,6 +6,7 @@ HTTP answers and frameworks do not belong here.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any
 
 from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError
@@ -36,7 +37,10 @@ def _wall_clock() -> float:
 
 
 class Authenticator:
-    """Turns credentials into a verified `AccessToken`, for one resource and its trusted issuers."""
+    """Turns credentials into a verified `AccessToken`, for one resource and its trusted issuers.
+
+    It belongs to one event loop at a time; a thread with a loop of its own needs an authenticator of its own.
+    """
 
     def __init__(
         self,
@@ -91,7 +95,9 @@ class Authenticator:
         """
         if not self.settings.fail_fast:
             if isinstance(self._documents, HTTPDocuments):
-                await self._documents.prepare()
+                # What is wrong here, the fetch below will say, and go on trying.
+                with suppress(Exception):
+                    await self._documents.prepare()
             for store in self.stores.values():
                 store.refresh_soon()
             return

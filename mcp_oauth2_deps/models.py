@@ -37,7 +37,8 @@ class Credentials:
     token: str = field(repr=False)
 
 
-@dataclass(frozen=True)
+# With slots there is no `__dict__` through which one handler could alter a remembered token for the next.
+@dataclass(frozen=True, slots=True)
 class AccessToken:
     """A verified access token. It holds no raw token, so a handler can neither forward nor log it.
 

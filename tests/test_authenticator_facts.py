@@ -1,5 +1,6 @@
 """What the authenticator tells of a refusal, what it remembers, and what it hands to its stores."""
 
+import asyncio
 import time
 
 import pytest
@@ -138,6 +139,16 @@ async def test_a_start_without_keys_still_prepares_their_fetch(make):
     authenticator = make(documents=None, fail_fast=False)
     await authenticator.start()
     assert authenticator._documents._tls is not None
+    await authenticator.aclose()
+
+
+async def test_without_fail_fast_a_start_goes_on_without_what_the_fetch_needs(make, monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
+    authenticator = make(documents=None, fail_fast=False)
+    await authenticator.start()
+    (store,) = authenticator.stores.values()
+    await asyncio.wait({store._in_flight()})
+    assert "could not be refreshed" in caplog.text
     await authenticator.aclose()
 
 

@@ -21,6 +21,9 @@ SMALL = 64 * 1024
 # Larger documents are long because of their texts. Fifty thousand values cost tens of milliseconds, the four million that
 # fit into as many bytes cost seconds.
 _MAX_VALUES = 50_000
+# An issuer needs some dozens of objects and lists in a token. What fits into one, six thousand, costs the memory and the
+# garbage collection of a caller's choice before the signature is looked at.
+MOST_CONTAINERS = 1000
 _TEXT_ONLY = frozenset({str})
 # Taken from a count of strings, so that it fits no text.
 _FRACTION = 2**40
@@ -45,14 +48,18 @@ def decode_base64url(segment: bytes) -> bytes:
     return decoded
 
 
-def parse_json_object(data: bytes) -> dict[str, Any]:
+def parse_json_object(data: bytes, *, most_containers: int | None = None) -> dict[str, Any]:
     """The members of a JSON object in UTF-8, each name once, every number finite.
+
+    Args:
+        data: the text.
+        most_containers: how many objects and lists there may be; brackets in strings are counted too.
 
     Raises:
         ValueError: other JSON, no JSON, a repeated name at any depth, NaN or Infinity, or nesting or a number of values
             beyond reason.
     """
-    value = _members(data)
+    value = _members(data, most_containers)
     _refuse_lost_members(data, value)
     return value
 
@@ -63,7 +70,7 @@ def parse_claims(data: bytes) -> ReadOnlyDict:
     Raises:
         ValueError: as there.
     """
-    value = _members(data)
+    value = _members(data, MOST_CONTAINERS)
     claims, strings = read_only(value)
     # A string has two quotation marks where none is escaped, and a lost member takes its name along: when all the text's
     # strings are there, all its members are. Counting that costs a third of writing the value back.
@@ -72,7 +79,9 @@ def parse_claims(data: bytes) -> ReadOnlyDict:
     return claims
 
 
-def _members(data: bytes) -> dict[str, Any]:
+def _members(data: bytes, most_containers: int | None) -> dict[str, Any]:
+    if most_containers is not None and data.count(b"[") + data.count(b"{") > most_containers:
+        raise ValueError("too many objects and lists")
     if len(data) > SMALL and _count_values(data) > _MAX_VALUES:
         raise ValueError("too many values")
     # Left to itself the parser keeps values too, for the whole process, and so those of tokens that nobody has verified yet.

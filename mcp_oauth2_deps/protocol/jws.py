@@ -17,7 +17,7 @@ from jose.backends.base import Key
 from jose.backends.cryptography_backend import CryptographyECKey, CryptographyRSAKey
 
 from mcp_oauth2_deps.errors import InvalidTokenError
-from mcp_oauth2_deps.protocol.encoding import decode_base64url, parse_json_object
+from mcp_oauth2_deps.protocol.encoding import MOST_CONTAINERS, decode_base64url, parse_json_object
 
 RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 CURVE_ALGORITHM = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
@@ -108,7 +108,8 @@ def split_token(token: str) -> UnverifiedToken:
     Raises:
         InvalidTokenError: `malformed`, for any other number of parts (a JWE has five), an empty part, lax base64 or over 16 KiB.
     """
-    if len(token) > MAX_TOKEN_BYTES:
+    # An `UnicodeEncodeError` would carry the token along.
+    if len(token) > MAX_TOKEN_BYTES or not token.isascii():
         raise InvalidTokenError("malformed")
     try:
         data = token.encode("ascii")
@@ -130,7 +131,7 @@ def read_header(segment: bytes) -> UnverifiedHeader:
             understand none.
     """
     try:
-        header = parse_json_object(decode_base64url(segment))
+        header = parse_json_object(decode_base64url(segment), most_containers=MOST_CONTAINERS)
     except ValueError:
         raise InvalidTokenError("malformed") from None
     for name in ("crit", "b64"):

@@ -155,7 +155,7 @@ class JWKSStore:
             await asyncio.wait({task})
 
     async def _refresh(self) -> None:
-        self._attempted_at = self._clock()
+        before, self._attempted_at = self._attempted_at, self._clock()
         try:
             async with asyncio.timeout(self._deadline):
                 key_set, document = await self._fetch()
@@ -165,14 +165,15 @@ class JWKSStore:
             self._fail(f"metadata and keys together took longer than {self._deadline:g} s")
         except asyncio.CancelledError:
             self._failure = "the attempt was ended from outside"
+            # That says nothing of the issuer; the next life need not wait for a cooldown.
+            self._attempted_at = before
             raise
         # A document source of the user's own, or a machine without threads: it must not take the store along.
         except Exception as error:
             self._fail(f"the attempt failed ({type(error).__name__})")
         else:
             self._succeed(key_set, document)
-        finally:
-            self._attempted_at = self._clock()
+        self._attempted_at = self._clock()
 
     async def _fetch(self) -> tuple[KeySet, Document]:
         url = await self._locate()

@@ -1,10 +1,18 @@
 import contextlib
+import functools
 import json
 import sys
 
 import pytest
 
-from mcp_oauth2_deps.protocol.encoding import _refuse_ambiguity, decode_base64url, parse_claims, parse_json_object, printable
+from mcp_oauth2_deps.protocol.encoding import (
+    MOST_CONTAINERS,
+    _refuse_ambiguity,
+    decode_base64url,
+    parse_claims,
+    parse_json_object,
+    printable,
+)
 
 
 @pytest.mark.parametrize("data", [bytes(range(length)) for length in range(9)] + [b"\xfb\xff\xfe", b"\xff" * 32])
@@ -166,6 +174,18 @@ LARGE = b'"' + b"x" * 70_000 + b'"'
 def test_a_large_document_with_too_many_values_is_refused(many):
     with pytest.raises(ValueError, match="too many values"):
         parse_json_object(b'{"a":' + LARGE + b',"b":' + many + b"}")
+
+
+@pytest.mark.parametrize("container", [b"[]", b"{}"])
+def test_a_token_holds_a_thousand_objects_and_lists_and_no_more(container):
+    def nested(count):
+        return b'{"a":[' + b",".join([container] * (count - 2)) + b"]}"
+
+    for read in (parse_claims, functools.partial(parse_json_object, most_containers=MOST_CONTAINERS)):
+        assert len(read(nested(MOST_CONTAINERS))["a"]) == MOST_CONTAINERS - 2
+        with pytest.raises(ValueError, match="too many objects"):
+            read(nested(MOST_CONTAINERS + 1))
+    assert len(parse_json_object(nested(MOST_CONTAINERS + 1))["a"]) == MOST_CONTAINERS - 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from mcp_oauth2_deps.errors import InvalidTokenError
+from mcp_oauth2_deps.protocol.encoding import MOST_CONTAINERS
 from mcp_oauth2_deps.protocol.jws import (
     _SMALL_ORDER_Y,
     MAX_TOKEN_BYTES,
@@ -140,6 +141,19 @@ def test_a_token_of_sixteen_kibibytes_is_still_read():
 def test_what_is_no_compact_jws_is_malformed(token):
     with pytest.raises(InvalidTokenError) as refusal:
         split_token(token)
+    assert refusal.value.reason == "malformed"
+
+
+def test_a_refusal_has_no_cause_that_carries_the_token():
+    with pytest.raises(InvalidTokenError) as refusal:
+        split_token("e30.e30.AA\u00c9C")
+    assert refusal.value.__context__ is None
+
+
+def test_a_header_of_very_many_lists_is_malformed(base64url):
+    segment = base64url(b'{"alg":"RS256","x":[' + b",".join([b"[]"] * MOST_CONTAINERS) + b"]}").encode()
+    with pytest.raises(InvalidTokenError) as refusal:
+        read_header(segment)
     assert refusal.value.reason == "malformed"
 
 

@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError
@@ -123,8 +125,21 @@ def test_a_shortfall_names_required_granted_and_missing():
     assert (error.required, error.granted, error.missing) == (("b", "a", "c", "d"), {"a"}, ("b", "c", "d"))
 
 
-def test_a_grant_that_covers_the_requirement_passes():
-    verify_scopes(ScopeRequirement(("read",)), frozenset({"write"}), HIERARCHY)
+@pytest.mark.parametrize(
+    ("requirement", "granted", "passes"),
+    [
+        pytest.param(ScopeRequirement(("read",)), {"write"}, True, id="by the hierarchy"),
+        pytest.param(ScopeRequirement(("read",)), {"read", "other"}, True, id="itself"),
+        pytest.param(ScopeRequirement(), set(), True, id="nothing is asked"),
+        pytest.param(ScopeRequirement(("read",), (("c", "d"),)), {"read", "d"}, True, id="with an alternative"),
+        pytest.param(ScopeRequirement(("read",), (("c", "d"),)), {"read"}, False, id="without an alternative"),
+        pytest.param(ScopeRequirement(("write",)), {"read"}, False, id="the lesser"),
+        pytest.param(ScopeRequirement(("read", "other")), {"read"}, False, id="one of two"),
+    ],
+)
+def test_only_a_grant_that_covers_the_requirement_passes(requirement, granted, passes):
+    with contextlib.nullcontext() if passes else pytest.raises(InsufficientScopeError):
+        verify_scopes(requirement, frozenset(granted), HIERARCHY)
 
 
 def test_a_requirement_is_all_of_the_scopes_and_one_of_the_alternatives():

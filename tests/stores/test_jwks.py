@@ -202,6 +202,20 @@ async def test_closing_ends_a_fetch_in_flight(store, documents):
     await store.aclose()
 
 
+async def test_a_fetch_that_was_ended_costs_no_cooldown(store, documents):
+    documents.gate = asyncio.Event()
+    waiter = asyncio.create_task(store.key_set())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert documents.fetched
+    await store.aclose()
+    with pytest.raises(IssuerUnavailableError, match="ended from outside") as refusal:
+        await waiter
+    assert refusal.value.retry_after == 1
+    documents.gate = None
+    assert len(await store.key_set()) == 1
+
+
 async def test_metadata_and_keys_have_one_deadline_together(documents, clock):
     """Each exchange may be in time while all together are not; the clock here is the event loop's own."""
     documents.gate = asyncio.Event()
