@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 _OFFSET = [0.0]
@@ -160,6 +161,8 @@ def play(name: str, contender_name: str, patience: float) -> None:
 
 
 async def _played(work: Awaitable[dict[str, Any]]) -> None:
+    # As many threads as FastAPI gives to what blocks.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(40))
     print(json.dumps(await work), flush=True)
     # Threads of blocking clients may never end.
     os._exit(0)
