@@ -70,7 +70,7 @@ def targets(results: dict[str, dict[str, float]]) -> dict[str, tuple[float, floa
 def main() -> None:
     """Measures, and writes the results."""
     options = arguments(__doc__)
-    rounds, total = (15, 4000) if options.full else (5, 1000)
+    rounds, total = (40, 600) if options.full else (12, 400)
     pairs = uvloop.run(compare(rounds=rounds, total=total))
     results = {name: summed_up(of_one) for name, of_one in pairs.items()}
     order = [BEARER, *EVERYONE]

@@ -114,7 +114,7 @@ def draw(path: Path, curves: dict[str, dict[int, float]]) -> None:
 def main() -> None:
     """Measures, and writes the results."""
     options = arguments(__doc__)
-    rounds, total = (9, 3000) if options.full else (3, 500)
+    rounds, total = (40, 600) if options.full else (9, 300)
     curves = uvloop.run(over_http(rounds=rounds, total=total))
     curves["workers"] = uvloop.run(workers(rounds=rounds, total=total))
     curves["keys"] = asyncio.run(keys(windows=500 if options.full else 100))
