@@ -137,7 +137,9 @@ def bars(path: Path, title: str, series: Mapping[str, Mapping[str, float | None]
     for axis, (group, values) in zip(axes[0], series.items(), strict=True):
         numbers = [values.get(name) or 0 for name in names]
         drawn = axis.barh(names, numbers, color=["#2a6f97" if "mcp-oauth2-deps" in name else "#b8c4cc" for name in names])
-        axis.bar_label(drawn, [f"{number:.2f}" if number else "-" for number in numbers], padding=2, fontsize=8)
+        axis.bar_label(
+            drawn, [f"{number:.{2 if number < 100 else 0}f}" if number else "-" for number in numbers], padding=2, fontsize=8
+        )
         axis.set_title(group)
         axis.margins(x=0.15)
     figure.suptitle(title)

@@ -31,6 +31,7 @@ from mcp_oauth2_deps.testing.issuer import DevelopmentIssuer
 
 _STANDARD = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
 _PADDING = (b"", b"", b"==", b"=")
+LEVELS, REMEMBERED = "`require_scopes` with nothing checked", "and a remembered token"
 FLOOR = "floor: base64, python-jose, JSON; nothing checked but the signature"
 
 
@@ -150,8 +151,8 @@ async def requests(*, windows: int) -> dict[str, float]:
             "a dependency that does nothing": [Depends(nothing)],
             "two, one depending on the other": [Depends(above)],
             "`HTTPBearer` alone": [Depends(HTTPBearer())],
-            "`require_scopes` with nothing checked": [Security(unchecked.require_scopes(SCOPE))],
-            "and a remembered token": [cached.dependency],
+            LEVELS: [Security(unchecked.require_scopes(SCOPE))],
+            REMEMBERED: [cached.dependency],
             "and a token verified in full": [full.dependency],
         }
         headers = [(b"host", b"api.example.com"), (b"authorization", b"Bearer " + raw.encode("ascii"))]
