@@ -182,9 +182,11 @@ class _Door:
 
     async def _needed_for(self, message: Message) -> ScopeRequirement | None:
         kind = message.kind or ""
-        names = [await self._engine.listed_name(kind, name) for name in message.names]
+        names = tuple([await self._engine.listed_name(kind, name) for name in message.names])
+        if names != message.names:
+            message = replace(message, names=names)
         declared = [await self._declared(kind, name) for name in names]
-        return self._table.needed_for(replace(message, names=tuple(names)), declared, ruled_kinds=self._ruled_kinds)
+        return self._table.needed_for(message, declared, ruled_kinds=self._ruled_kinds)
 
     async def _declared(self, kind: str, name: str) -> ScopeRequirement | None:
         found = [declared_scopes(function) for function in await self._engine.functions(kind, name)]
