@@ -25,7 +25,18 @@ def test_one_bearer_token_is_read(value, token):
 
 @pytest.mark.parametrize(
     "fields",
-    [[], [b""], [b"  "], [b"Basic YTpi"], [b"DPoP abc"], [b"Bearertoken"], [b"Bearer2 abc"], [b"abc"], [b'Digest a="b"']],
+    [
+        [],
+        [b""],
+        [b"  "],
+        [b"Basic YTpi"],
+        [b"DPoP abc"],
+        [b"Bearertoken"],
+        [b"Bearer2 abc"],
+        [b"abc"],
+        [b"XBearer abc"],
+        [b'Digest a="b"'],
+    ],
 )
 def test_another_scheme_or_none_is_nothing_sent(fields):
     assert read_credentials(fields) is None
@@ -47,6 +58,8 @@ def test_another_scheme_or_none_is_nothing_sent(fields):
         pytest.param([b"Bearer ="], "malformed_credentials", id="padding only"),
         pytest.param([b"Bearer ab\xc3\xa9"], "malformed_credentials", id="not ASCII"),
         pytest.param([b"Bearer\tabc"], "malformed_credentials", id="tab for a space"),
+        pytest.param([b"Bearer \tabc"], "malformed_credentials", id="tab after the space"),
+        pytest.param([b"Bearer a=X"], "malformed_credentials", id="padding before the end"),
         pytest.param([b"Bearer abc\ndef"], "malformed_credentials", id="line feed inside"),
         pytest.param([b"Bearer abc\n"], "malformed_credentials", id="line feed at the end"),
         pytest.param([b"Bearer abc\0"], "malformed_credentials", id="zero byte"),
