@@ -59,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
             issuer = stack.enter_context(_make_issuer(base).serve(port))
         except (OSError, OverflowError) as error:
             taken = getattr(error, "strerror", None) or "no such port"
-            print(f"Port {port} on 127.0.0.1 cannot be used ({taken}); choose another with {option}.", file=sys.stderr)  # noqa: T201
+            told = f"Port {port} on 127.0.0.1 cannot be used ({taken}); choose another with {option}."
+            print(told, file=sys.stderr)  # noqa: T201  # a demo speaks on the terminal
             return 1
         _serve(issuer, listener, base)
     print("\nStopped.", flush=True)  # noqa: T201  # a demo speaks on the terminal

@@ -108,7 +108,7 @@ def split_token(token: str) -> UnverifiedToken:
     Raises:
         InvalidTokenError: `malformed`, for any other number of parts (a JWE has five), an empty part, lax base64 or over 16 KiB.
     """
-    # An `UnicodeEncodeError` would carry the token along.
+    # A `UnicodeEncodeError` would carry the token along.
     if len(token) > MAX_TOKEN_BYTES or not token.isascii():
         raise InvalidTokenError("malformed")
     try:

@@ -111,6 +111,9 @@ def missing_scopes(
     requirement: ScopeRequirement, granted: frozenset[str], hierarchy: Mapping[str, frozenset[str]]
 ) -> tuple[str, ...]:
     """What the requirement asks and the grant does not hold; of alternatives all, when none of them is held."""
+    # What is granted itself needs no hierarchy.
+    if not requirement.any_of and granted.issuperset(requirement.all_of):
+        return ()
     held = with_implied(granted, hierarchy) if hierarchy else granted
     missing = [scope for scope in requirement.all_of if scope not in held]
     for group in requirement.any_of:
@@ -127,9 +130,6 @@ def verify_scopes(requirement: ScopeRequirement, granted: frozenset[str], hierar
     Raises:
         InsufficientScopeError: something is missing.
     """
-    # What is granted itself needs no hierarchy.
-    if not requirement.any_of and granted.issuperset(requirement.all_of):
-        return
     missing = missing_scopes(requirement, granted, hierarchy)
     if missing:
         raise InsufficientScopeError(required=tuple(requirement), granted=granted, missing=missing)

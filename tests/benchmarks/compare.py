@@ -6,13 +6,14 @@ Reads `results/published/*.json`; writes the part of the README between its two 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from contenders import OURS, PEERS, OursInScheme
 from harness import RESULTS, bars, table
+from keys import UPSTREAM_SECONDS
 from stages import FLOOR, LEVELS, REMEMBERED
 
 _ROOT = Path(__file__).parents[2]
@@ -21,10 +22,8 @@ _START, _END = "<!-- comparison, written by tests/benchmarks/compare.py -->", "<
 _NAMES = [kind.name for kind in (*OURS, *PEERS)]
 _FULL, _CACHED = (kind.name for kind in OURS)
 _ALGORITHMS = ("RS256", "ES256", "EdDSA")
-# The upstream of the key benchmarks answers each request after this time, and is asked twice: metadata, keys.
-_UPSTREAM_MS = 2 * 100
-
-
+# Asked twice: metadata, keys.
+_UPSTREAM_MS = 2 * UPSTREAM_SECONDS * 1000
 _LEGEND = (
     "*MiB*: resident above fastapi + uvicorn. *Takes*: a token without `exp` (e), padded base64 (p), base64 with foreign "
     "characters (b). `-`: not offered, or no answer at all. *Cached*: the same tokens come again and all are remembered. A rotation comes "
@@ -49,6 +48,11 @@ class Results:
         found = self.keys["results"].get(name)
         return None if found is None else found[scenario]["good_tokens"].get("accepted", 0)
 
+    def flooded(self, name: str) -> float:
+        """The p99 of good tokens in a flood, times that before it."""
+        flood = self.keys["results"][name]["flood"]
+        return float(flood["p99_ms"] / flood["p99_before_ms"])
+
 
 def read() -> Results:
     """The published results."""
@@ -62,7 +66,6 @@ def read() -> Results:
 def row(results: Results, name: str) -> list[Any]:
     """One contender in the table."""
     keys, memory = results.keys["results"].get(name), results.memory["results"][name]
-    flood = keys and (f"{keys['flood']['p99_ms'] / keys['flood']['p99_before_ms']:.1f}" if keys["flood"].get("p99_ms") else "-")
     return [
         name,
         *(results.verify["ratio"][algorithm].get(name) for algorithm in _ALGORITHMS),
@@ -70,7 +73,7 @@ def row(results: Results, name: str) -> list[Any]:
         keys and keys["first"]["stall_ms"],
         keys and keys["cold"]["fetches"],
         *(results.good(name, scenario) for scenario in ("cold", "rotation", "outage", "hang")),
-        flood,
+        keys and f"{results.flooded(name):.1f}",
         memory["resident_mib"],
         results.verify["takes"].get(name, ""),
     ]
@@ -94,47 +97,27 @@ _HEAD = [
 
 def better_peers(results: Results) -> list[str]:
     """Where a peer has the better figure, in words."""
-    said = []
-    ours = results.memory["results"][_FULL]
-    figures = {
-        "resident memory (MiB)": (
-            ours["resident_mib"],
-            {k.name: results.memory["results"][k.name]["resident_mib"] for k in PEERS},
-        ),
-        "time to import above fastapi + uvicorn (ms)": (
-            ours["import_ms"],
-            {k.name: results.memory["results"][k.name]["import_ms"] for k in PEERS},
-        ),
-        "processor time added to a request (µs)": (
-            results.over_http["results"][_FULL]["added_us"],
-            {kind.name: results.over_http["results"][kind.name]["added_us"] for kind in PEERS},
-        ),
+    memory, over_http, keys = results.memory["results"], results.over_http["results"], results.keys["results"]
+
+    def slowest(name: str, scenario: str) -> int | None:
+        # A peer that refuses is quick at it.
+        return keys[name][scenario]["slowest_ms"] if results.good(name, scenario) == results.good(_FULL, scenario) else None
+
+    figures: dict[str, Callable[[str], float | None]] = {
+        "resident memory (MiB)": lambda name: memory[name]["resident_mib"],
+        "time to import above fastapi + uvicorn (ms)": lambda name: memory[name]["import_ms"],
+        "processor time added to a request (µs)": lambda name: over_http[name]["added_us"],
+        **{f"{one} (times the bare check)": results.verify["ratio"][one].get for one in _ALGORITHMS},
+        "stall of the loop at the first fetch (ms)": lambda name: keys[name]["first"]["stall_ms"],
+        "slowest answer at 200 tokens before any key (ms)": lambda name: slowest(name, "cold"),
+        "slowest answer at a rotation (ms)": lambda name: slowest(name, "rotation"),
     }
-    for algorithm in _ALGORITHMS:
-        ratio = results.verify["ratio"][algorithm]
-        figures[f"{algorithm} (times the bare check)"] = (
-            ratio[_FULL],
-            {kind.name: ratio[kind.name] for kind in PEERS if kind.name in ratio},
-        )
-    found = results.keys["results"]
-    figures["stall of the loop at the first fetch (ms)"] = (
-        found[_FULL]["first"]["stall_ms"],
-        {kind.name: found[kind.name]["first"]["stall_ms"] for kind in PEERS},
-    )
-    # A peer that never asks for keys again, or refuses, is quick at it.
-    for scenario, name in (("cold", "200 tokens before any key"), ("rotation", "a rotation")):
-        figures[f"slowest answer at {name} (ms)"] = (
-            found[_FULL][scenario]["slowest_ms"],
-            {
-                kind.name: found[kind.name][scenario]["slowest_ms"]
-                for kind in PEERS
-                if results.good(kind.name, scenario) == results.good(_FULL, scenario)
-            },
-        )
-    for what, (mine, theirs) in figures.items():
-        better = {name: value for name, value in theirs.items() if value < mine}
-        if better:
-            others = ", ".join(f"{name} {value:.3g}" for name, value in sorted(better.items(), key=lambda item: item[1]))
+    said = []
+    for what, figure in figures.items():
+        mine = figure(_FULL)
+        found = [(value, kind.name) for kind in PEERS if (value := figure(kind.name)) is not None and value < mine]
+        if found:
+            others = ", ".join(f"{name} {value:.3g}" for value, name in sorted(found))
             said.append(f"{what}: {others}; ours {mine:.3g}")
     return said
 
@@ -151,7 +134,7 @@ def targets(results: Results) -> list[tuple[str, float, float]]:
         ("the same with 200 tokens waiting, ms", keys["cold"]["stall_ms"], 20),
         ("key fetches for 200 tokens before any key", keys["cold"]["fetches"], 1),
         ("key fetches for 500 unknown key ids within a cooldown", keys["flood"]["fetches"], 1),
-        ("p99 of good tokens in that flood, times before", keys["flood"]["p99_ms"] / keys["flood"]["p99_before_ms"], 1.5),
+        ("p99 of good tokens in that flood, times before", results.flooded(_FULL), 1.5),
         ("import time, times that of the dependencies", memory["import_ratio"], 1.05),
         ("MiB resident above fastapi + uvicorn", memory["results"][_FULL]["resident_mib"], 12),
         (

@@ -69,6 +69,25 @@ def mint(source: DevelopmentIssuer, changes: Mapping[str, Any] | None = None, **
     return source.token(**(values | dict(changes or {}) | more))
 
 
+async def ask(
+    app: Any, headers: Sequence[tuple[bytes, bytes]], *, method: str = "GET", path: str = "/", body: bytes = b""
+) -> None:
+    """One request to an ASGI app in this process, which answers 200."""
+    statuses = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status"))
+
+    scope: dict[str, Any] = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": path}
+    scope |= {"raw_path": path.encode(), "root_path": "", "query_string": b"", "scheme": "https", "headers": headers}
+    await app({**scope, "server": ("api.example.com", 443), "client": ("192.0.2.1", 1)}, receive, send)
+    if statuses[0] != 200:
+        raise RuntimeError(f"{path} answers {statuses[0]}")
+
+
 async def measure(calls: Mapping[str, Callable[[], Any]], *, windows: int, block: int) -> dict[str, list[float]]:
     """Processor µs of one call, per contender and window.
 

@@ -32,6 +32,7 @@ from starlette.responses import PlainTextResponse
 from mcp_oauth2_deps.testing.issuer import DevelopmentIssuer
 from mcp_oauth2_deps.testing.server import LoopbackServer
 
+UPSTREAM_SECONDS = 0.1
 SCENARIOS = ("first", "cold", "flood", "rotation", "outage", "hang")
 _UNPREPARED = ("first", "cold")
 
@@ -49,7 +50,7 @@ class SlowIssuer:
         """The issuer as an ASGI app."""
         if scope["type"] == "http":
             self.fetches += scope["path"] == "/jwks"
-            await asyncio.sleep(3600 if self.state == "hang" else 0.1)
+            await asyncio.sleep(3600 if self.state == "hang" else UPSTREAM_SECONDS)
             if self.state == "outage":
                 await PlainTextResponse("down", status_code=503)(scope, receive, send)
                 return

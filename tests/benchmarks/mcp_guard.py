@@ -11,6 +11,7 @@ import statistics
 import time
 
 from fastapi import FastAPI, Request, Security
+from harness import RESOURCE, ask
 from mcp.server.mcpserver import MCPServer
 from starlette.responses import Response
 
@@ -20,7 +21,6 @@ from mcp_oauth2_deps.mcp.engines import engine_for
 from mcp_oauth2_deps.mcp.router import _Door
 from mcp_oauth2_deps.testing import DevelopmentIssuer
 
-RESOURCE = "https://api.example.com/mcp"
 ROUNDS, CALLS = 60, 30
 BODY = json.dumps(
     {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "write", "arguments": {"text": "x" * 900}}},
@@ -57,22 +57,6 @@ def make_app(issuer, token_cache_size):
     return app, door
 
 
-async def call(app, path, headers):
-    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b""}
-    scope |= {"headers": headers, "scheme": "https", "server": ("api.example.com", 443), "client": ("192.0.2.1", 1)}
-    messages = [{"type": "http.request", "body": BODY, "more_body": False}]
-    sent = []
-
-    async def receive():
-        return messages.pop()
-
-    async def send(message):
-        sent.append(message)
-
-    await app({**scope, "http_version": "1.1", "asgi": {"version": "3.0"}}, receive, send)
-    assert sent[0]["status"] == 200, sent
-
-
 async def measure(token_cache_size):
     issuer = DevelopmentIssuer("https://auth.example.com", algorithm="RS256", audience=RESOURCE)
     app, door = make_app(issuer, token_cache_size)
@@ -90,7 +74,7 @@ async def measure(token_cache_size):
             for path, found in times.items():
                 start = time.perf_counter()
                 for _ in range(CALLS):
-                    await call(app, path, headers)
+                    await ask(app, headers, method="POST", path=path, body=BODY)
                 found.append((time.perf_counter() - start) / CALLS * 1e6)
     return {path: statistics.median(found) for path, found in times.items()}
 

@@ -18,12 +18,13 @@ from typing import Annotated, Any
 from contenders import SCOPE, Ours, OursCached
 from fastapi import Depends, FastAPI, Security
 from fastapi.security import HTTPBearer, SecurityScopes
-from harness import RESOURCE, arguments, issuer, measure, mint, ratios, table, write
+from harness import RESOURCE, arguments, ask, issuer, measure, mint, ratios, table, write
 from pydantic_core import from_json
 from starlette.requests import HTTPConnection
 from verify import LIMIT, TARGETS, bare_check
 
 from mcp_oauth2_deps import AccessToken, Authenticator, OAuth2BearerScheme, OAuth2Settings
+from mcp_oauth2_deps.models import ReadOnlyDict
 from mcp_oauth2_deps.protocol.encoding import parse_claims
 from mcp_oauth2_deps.protocol.jws import SignatureKey, read_header, split_token, verify_signature
 from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_issuer
@@ -56,23 +57,21 @@ async def stages(source: DevelopmentIssuer) -> dict[str, Callable[[], Any]]:
     header = read_header(token.header_segment)
     key_set = await store.key_set()
     key = key_set.select(header)
+    keys = {token.header_segment: key}
     now = time.time()
 
     def split() -> None:
         verify_signature(split_token(raw), key)
 
-    def parsed() -> None:
+    def parsed() -> ReadOnlyDict:
         token = split_token(raw)
         claims = parse_claims(token.payload)
         verify_issuer(claims, policy)
         verify_signature(token, key)
+        return claims
 
     def claimed() -> None:
-        token = split_token(raw)
-        claims = parse_claims(token.payload)
-        verify_issuer(claims, policy)
-        verify_signature(token, key)
-        verify_claims(claims, header, policy, now=now)
+        verify_claims(parsed(), header, policy, now=now)
 
     async def whole() -> None:
         await authenticator.verify(raw)
@@ -84,7 +83,7 @@ async def stages(source: DevelopmentIssuer) -> dict[str, Callable[[], Any]]:
         "and JSON: names unique, numbers finite, read-only": parsed,
         "and claims: types, audience, times, kind, scopes": claimed,
         "and key by header, keys' age, errors, coroutine: all of `Authenticator.verify`": whole,
-        FLOOR: lambda: floor(raw, {token.header_segment: key}),
+        FLOOR: lambda: floor(raw, keys),
     }
 
 
@@ -94,31 +93,6 @@ async def compare(algorithm: str, *, windows: int) -> dict[str, float]:
         calls = await stages(source)
         await measure(calls, windows=5, block=25)
         return ratios(await measure(calls, windows=windows, block=25), LIMIT)
-
-
-async def ask(app: FastAPI, headers: list[tuple[bytes, bytes]]) -> None:
-    """One GET / of the app, without a server."""
-    statuses = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        statuses.append(message.get("status"))
-
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": "/",
-        "raw_path": b"/",
-        "root_path": "",
-        "query_string": b"",
-        "scheme": "http",
-    }
-    scope |= {"headers": headers, "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1), "http_version": "1.1"}
-    await app({**scope, "asgi": {"version": "3.0"}}, receive, send)
-    if statuses[0] != 200:
-        raise RuntimeError(f"answered {statuses[0]}")
 
 
 class Unchecked(OAuth2BearerScheme):

@@ -10,11 +10,11 @@ import json
 from typing import Annotated
 
 import mcp_types as types
+from event_memory import EventMemory
 from mcp import MCPError
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.prompts.base import UserMessage
 from mcp.server.mcpserver.tools import Tool
-from mcp.server.streamable_http import EventMessage, EventStore
 from pydantic import Field
 from stand_in import guarded_app
 
@@ -383,24 +383,5 @@ engine._lowlevel_server.add_request_handler("resources/subscribe", types.Subscri
 engine._lowlevel_server.add_request_handler("resources/unsubscribe", types.UnsubscribeRequestParams, nothing)
 
 
-class Memory(EventStore):
-    """Events of all streams, for clients that come back for the rest."""
-
-    def __init__(self):
-        self._events = []
-
-    async def store_event(self, stream_id, message):
-        self._events.append((stream_id, message))
-        return str(len(self._events))
-
-    async def replay_events_after(self, last_event_id, send_callback):
-        last = int(last_event_id)
-        stream = self._events[last - 1][0]
-        for number, (stream_id, message) in enumerate(self._events[last:], last + 1):
-            if stream_id == stream and message is not None:
-                await send_callback(EventMessage(message, str(number)))
-        return stream
-
-
-open_app = engine.streamable_http_app(event_store=Memory(), retry_interval=100)
-guarded = guarded_app(engine, event_store=Memory(), retry_interval=100)
+open_app = engine.streamable_http_app(event_store=EventMemory(), retry_interval=100)
+guarded = guarded_app(engine, event_store=EventMemory(), retry_interval=100)

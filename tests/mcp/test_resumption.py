@@ -5,31 +5,13 @@ import re
 
 import httpx
 import pytest
+from clients.event_memory import EventMemory
 from fastapi import FastAPI
-from mcp.server.streamable_http import EventMessage, EventStore
 from mcp_support import Caller, build
 
 from mcp_oauth2_deps.mcp import ToolScopes, mcp_router
 from mcp_oauth2_deps.mcp.resumption import SessionEvents
 from mcp_oauth2_deps.testing.server import LoopbackServer
-
-
-class Store(EventStore):
-    """One store for all sessions, as users write it."""
-
-    def __init__(self):
-        self.events = []
-
-    async def store_event(self, stream_id, message):
-        self.events.append((stream_id, message))
-        return str(len(self.events))
-
-    async def replay_events_after(self, last_event_id, send_callback):
-        stream_id = self.events[int(last_event_id) - 1][0]
-        for number, (stream, message) in enumerate(self.events, 1):
-            if number > int(last_event_id) and stream == stream_id and message is not None:
-                await send_callback(EventMessage(message, str(number)))
-        return stream_id
 
 
 @pytest.fixture
@@ -58,7 +40,7 @@ async def resumed(caller, event_id, *, until):
 
 
 async def test_a_caller_gets_its_own_events_back_and_nobody_elses(kind, said, auth, issuer):
-    store = Store()
+    store = EventMemory()
     app = FastAPI()
     app.include_router(auth.router())
     app.include_router(mcp_router(said, auth=auth, scopes=ToolScopes(default="method"), event_store=store))
@@ -78,7 +60,7 @@ async def test_a_caller_gets_its_own_events_back_and_nobody_elses(kind, said, au
 
 
 async def test_events_reach_nobody_before_their_owner_is_known():
-    store = Store()
+    store = EventMemory()
     one, other = SessionEvents(store), SessionEvents(store)
     first = await one.store_event("1", None)
     await one.store_event("1", json.loads('{"secret": 1}'))
