@@ -12,7 +12,7 @@ from socket import socket
 from mcp_oauth2_deps import OAuth2Settings
 from mcp_oauth2_deps.protocol.metadata import metadata_url
 from mcp_oauth2_deps.testing import Client, DevelopmentIssuer
-from mcp_oauth2_deps.testing.server import bind_loopback
+from mcp_oauth2_deps.testing.loopback import bind_loopback
 
 try:
     import uvicorn

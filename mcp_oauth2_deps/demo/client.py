@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from mcp_oauth2_deps.testing.server import LoopbackServer
+from mcp_oauth2_deps.testing.loopback import LoopbackServer
 
 _CALLS: list[tuple[str, dict[str, Any]]] = [
     ("whoami", {}),

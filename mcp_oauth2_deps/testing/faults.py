@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_oauth2_deps.testing.issuer import DevelopmentIssuer
 from mcp_oauth2_deps.testing.keys import SigningKey
-from mcp_oauth2_deps.testing.server import LoopbackServer
+from mcp_oauth2_deps.testing.loopback import LoopbackServer
 
 Documents = Literal["metadata", "jwks"]
 _MEBIBYTE = 1024 * 1024

@@ -17,16 +17,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_oauth2_deps.errors import DocumentError
+from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS
 from mcp_oauth2_deps.protocol.urls import is_loopback_host
 from mcp_oauth2_deps.stores.documents import Document
-from mcp_oauth2_deps.testing.clients import Client, ClientStore
-from mcp_oauth2_deps.testing.grants import GrantStore
+from mcp_oauth2_deps.testing.authorization_server.clients import Client, ClientStore
+from mcp_oauth2_deps.testing.authorization_server.grants import GrantStore
+from mcp_oauth2_deps.testing.authorization_server.login import LoginRoutes
+from mcp_oauth2_deps.testing.authorization_server.registration import AUTH_METHODS, answer_registration
+from mcp_oauth2_deps.testing.authorization_server.token_endpoint import GRANT_TYPES, answer_token_request
 from mcp_oauth2_deps.testing.keys import SigningKey
-from mcp_oauth2_deps.testing.login import LoginRoutes
-from mcp_oauth2_deps.testing.registration import AUTH_METHODS, answer_registration
-from mcp_oauth2_deps.testing.server import LoopbackServer
-from mcp_oauth2_deps.testing.targets import OFFLINE_ACCESS
-from mcp_oauth2_deps.testing.token_endpoint import GRANT_TYPES, answer_token_request
+from mcp_oauth2_deps.testing.loopback import LoopbackServer
 
 _DEMO_USERS = {"alice": "alice", "bob": "bob"}
 _NOTICE = (

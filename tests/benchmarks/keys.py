@@ -30,7 +30,7 @@ from harness import RESOURCE, arguments, mint, table, write
 from starlette.responses import PlainTextResponse
 
 from mcp_oauth2_deps.testing.issuer import DevelopmentIssuer
-from mcp_oauth2_deps.testing.server import LoopbackServer
+from mcp_oauth2_deps.testing.loopback import LoopbackServer
 
 UPSTREAM_SECONDS = 0.1
 SCENARIOS = ("first", "cold", "flood", "rotation", "outage", "hang")

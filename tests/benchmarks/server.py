@@ -20,7 +20,7 @@ from contenders import EVERYONE, Contender, Ours
 from fastapi import Depends, FastAPI, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from mcp_oauth2_deps.testing.server import bind_loopback
+from mcp_oauth2_deps.testing.loopback import bind_loopback
 
 
 def make_app(name: str, issuer: str, *, routes: int = 0) -> FastAPI:

@@ -11,7 +11,7 @@ from mcp_support import Caller, build
 
 from mcp_oauth2_deps.mcp import ToolScopes, mcp_router
 from mcp_oauth2_deps.mcp.resumption import SessionEvents
-from mcp_oauth2_deps.testing.server import LoopbackServer
+from mcp_oauth2_deps.testing.loopback import LoopbackServer
 
 
 @pytest.fixture

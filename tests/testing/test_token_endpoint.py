@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_oauth2_deps.testing.grants import Grant
+from mcp_oauth2_deps.testing.authorization_server.grants import Grant
 
 
 def test_a_code_is_good_for_a_minute(browser, clock):

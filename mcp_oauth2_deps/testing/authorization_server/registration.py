@@ -1,7 +1,6 @@
 """Dynamic client registration (RFC 7591): programs introduce themselves, and are remembered until the issuer stops."""
 
 import json
-import re
 import time
 from collections.abc import Mapping
 from secrets import token_urlsafe
@@ -10,15 +9,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mcp_oauth2_deps.testing.clients import Client, ClientStore, redirect_uri_problem
-from mcp_oauth2_deps.testing.parameters import RefusedError, not_stored, read_body
+from mcp_oauth2_deps.protocol.scopes import is_scope_token
+from mcp_oauth2_deps.testing.authorization_server.clients import Client, ClientStore, redirect_uri_problem
+from mcp_oauth2_deps.testing.authorization_server.parameters import RefusedError, not_stored, read_body
 
 AUTH_METHODS = ("none", "client_secret_post", "client_secret_basic")
 _GRANT_TYPES = ("authorization_code", "refresh_token")
 _MAX_BYTES = 16 * 1024
 _MAX_REDIRECT_URIS = 20
 _MAX_NAME_CHARACTERS = 200
-_SCOPES = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
 
 
 async def answer_registration(clients: ClientStore, request: Request) -> Response:
@@ -98,6 +97,6 @@ def _read_grant_types(metadata: Mapping[str, Any]) -> list[str]:
 
 def _read_scope(metadata: Mapping[str, Any]) -> str:
     scope = metadata.get("scope", "")
-    if not isinstance(scope, str) or not _SCOPES.fullmatch(scope):
+    if not isinstance(scope, str) or not all(map(is_scope_token, filter(None, scope.split(" ")))):
         raise RefusedError("invalid_client_metadata", "scope is not a string of scopes")
     return scope

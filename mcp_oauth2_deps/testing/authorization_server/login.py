@@ -16,11 +16,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mcp_oauth2_deps.protocol.urls import is_loopback_host
-from mcp_oauth2_deps.testing.authorization import AuthorizationRequest, NobodyToTellError, read_request, read_return_address
-from mcp_oauth2_deps.testing.grants import Grant
-from mcp_oauth2_deps.testing.pages import consent_page, error_page, login_page
-from mcp_oauth2_deps.testing.parameters import RefusedError, once_each, read_body, read_parameters
-from mcp_oauth2_deps.testing.targets import Authority
+from mcp_oauth2_deps.testing.authorization_server.authority import Authority
+from mcp_oauth2_deps.testing.authorization_server.authorization import (
+    AuthorizationRequest,
+    NobodyToTellError,
+    read_request,
+    read_return_address,
+)
+from mcp_oauth2_deps.testing.authorization_server.grants import Grant
+from mcp_oauth2_deps.testing.authorization_server.pages import consent_page, error_page, login_page
+from mcp_oauth2_deps.testing.authorization_server.parameters import RefusedError, once_each, read_body, read_parameters
 
 _MAX_ENTRIES = 1000
 _SESSION_SECONDS = 12 * 3600

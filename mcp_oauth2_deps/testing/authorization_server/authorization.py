@@ -7,9 +7,10 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
-from mcp_oauth2_deps.testing.clients import Client
-from mcp_oauth2_deps.testing.parameters import MAX_QUERY_BYTES, RefusedError, once_each, read_parameters
-from mcp_oauth2_deps.testing.targets import OFFLINE_ACCESS, Authority, choose_resource, choose_scopes
+from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS
+from mcp_oauth2_deps.testing.authorization_server.authority import Authority, choose_resource, choose_scopes
+from mcp_oauth2_deps.testing.authorization_server.clients import Client
+from mcp_oauth2_deps.testing.authorization_server.parameters import MAX_QUERY_BYTES, RefusedError, once_each, read_parameters
 
 _S256 = re.compile(r"[A-Za-z0-9_-]{43}")
 

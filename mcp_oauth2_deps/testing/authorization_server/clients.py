@@ -14,7 +14,7 @@ from uuid import uuid4
 from cachetools import TTLCache
 
 from mcp_oauth2_deps.protocol.urls import is_loopback_host, url_problem
-from mcp_oauth2_deps.testing.parameters import RefusedError
+from mcp_oauth2_deps.testing.authorization_server.parameters import RefusedError
 
 _MAX_CLIENTS = 1000
 _REMEMBERED_SECONDS = 7 * 24 * 3600

@@ -8,16 +8,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from mcp_oauth2_deps.testing.clients import ClientStore
-from mcp_oauth2_deps.testing.grants import GrantStore
-from mcp_oauth2_deps.testing.parameters import RefusedError
+from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS, is_scope_token
+from mcp_oauth2_deps.testing.authorization_server.clients import ClientStore
+from mcp_oauth2_deps.testing.authorization_server.grants import GrantStore
+from mcp_oauth2_deps.testing.authorization_server.parameters import RefusedError
 
 _MAX_SCOPES = 100
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+")
 # Clients add these to whatever else they ask for. They are no scopes of a token: there are no ID tokens, and the other asks
 # for a refresh token.
-OFFLINE_ACCESS = "offline_access"
 _NO_SCOPES_OF_A_TOKEN = frozenset({"openid", OFFLINE_ACCESS})
 
 
@@ -76,7 +75,7 @@ def choose_scopes(authority: Authority, asked: str | None) -> frozenset[str]:
     if asked is None:
         return frozenset(authority.scopes)
     scopes = frozenset(asked.split(" ")) - {""}
-    if len(scopes) > _MAX_SCOPES or not all(map(_SCOPE.fullmatch, scopes)):
+    if len(scopes) > _MAX_SCOPES or not all(map(is_scope_token, scopes)):
         raise RefusedError("invalid_scope", "the scope is malformed")
     if authority.scopes and not scopes - _NO_SCOPES_OF_A_TOKEN <= authority.scopes.keys():
         raise RefusedError("invalid_scope", "the issuer does not know one of the scopes")

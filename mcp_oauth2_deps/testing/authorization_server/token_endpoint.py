@@ -5,10 +5,16 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mcp_oauth2_deps.testing.clients import Client
-from mcp_oauth2_deps.testing.grants import Grant
-from mcp_oauth2_deps.testing.parameters import RefusedError, not_stored, once_each, read_body, read_parameters
-from mcp_oauth2_deps.testing.targets import Authority, choose_resource
+from mcp_oauth2_deps.testing.authorization_server.authority import Authority, choose_resource
+from mcp_oauth2_deps.testing.authorization_server.clients import Client
+from mcp_oauth2_deps.testing.authorization_server.grants import Grant
+from mcp_oauth2_deps.testing.authorization_server.parameters import (
+    RefusedError,
+    not_stored,
+    once_each,
+    read_body,
+    read_parameters,
+)
 
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 

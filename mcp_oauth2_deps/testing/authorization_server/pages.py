@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse, Response
 
-from mcp_oauth2_deps.testing.authorization import AuthorizationRequest
+from mcp_oauth2_deps.testing.authorization_server.authorization import AuthorizationRequest
 
 _STYLE = """
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }

@@ -13,7 +13,7 @@ from secrets import token_urlsafe
 
 from cachetools import TTLCache
 
-from mcp_oauth2_deps.testing.parameters import RefusedError
+from mcp_oauth2_deps.testing.authorization_server.parameters import RefusedError
 
 _MAX_ENTRIES = 1000
 _CODE_SECONDS = 60

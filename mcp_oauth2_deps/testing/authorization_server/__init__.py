@@ -1,0 +1,1 @@
+"""The login pages, consent, registration and token endpoint behind `DevelopmentIssuer`; for this machine only."""
