@@ -85,20 +85,6 @@ class IssuerUnavailableError(OAuth2Error):
         self.retry_after = retry_after
 
 
-class MessageError(Exception):
-    """A body that is not one JSON-RPC message as MCP sends it: 400 with a JSON-RPC error, never handed on.
-
-    Attributes:
-        code: the JSON-RPC error code.
-        message_id: the `id` of the message, where it is known.
-    """
-
-    def __init__(self, code: int, message: str, message_id: str | int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message_id = message_id
-
-
 class DocumentError(Exception):
     """A document of the issuer could not be had or used.
 

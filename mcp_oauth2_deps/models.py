@@ -117,25 +117,6 @@ class ScopeRequirement:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One JSON-RPC message as MCP sends it.
-
-    Attributes:
-        method: none in a response to the server.
-        kind: what the method acts on, if on something that has a name: `tools`, `prompts` or `resources`.
-        names: the names or URIs of these things.
-        message_id: `id`, which an answer repeats; none in a notification.
-        params: what was sent with it.
-    """
-
-    method: str | None
-    kind: str | None = None
-    names: tuple[str, ...] = ()
-    message_id: str | int | None = None
-    params: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Challenge:
     """An HTTP answer to a refused request, before any framework: status, headers, and the RFC error with its sentence.
 

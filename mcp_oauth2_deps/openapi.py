@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidRequestError, IssuerUnavailableError, MissingCredentialsError
 from mcp_oauth2_deps.protocol.challenges import challenge_for
-from mcp_oauth2_deps.protocol.metadata import metadata_url
+from mcp_oauth2_deps.protocol.resource_metadata import metadata_url
 from mcp_oauth2_deps.protocol.urls import url_problem
 from mcp_oauth2_deps.refusals import refusal_detail
 from mcp_oauth2_deps.settings import OAuth2Settings

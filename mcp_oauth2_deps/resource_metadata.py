@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from mcp_oauth2_deps.openapi import Documentation
-from mcp_oauth2_deps.protocol.metadata import WELL_KNOWN_PATH, metadata_path, protected_resource_metadata
+from mcp_oauth2_deps.protocol.resource_metadata import WELL_KNOWN_PATH, metadata_path, protected_resource_metadata
 from mcp_oauth2_deps.routes import path_of
 from mcp_oauth2_deps.settings import OAuth2Settings
 

@@ -21,7 +21,7 @@ from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
 from mcp_oauth2_deps.openapi import scheme_models, swagger_ui_init_oauth
 from mcp_oauth2_deps.protocol.challenges import challenge_for
 from mcp_oauth2_deps.protocol.credentials import read_credentials
-from mcp_oauth2_deps.protocol.metadata import metadata_url
+from mcp_oauth2_deps.protocol.resource_metadata import metadata_url
 from mcp_oauth2_deps.protocol.scopes import scope_requirement, verify_scopes
 from mcp_oauth2_deps.refusals import refusal_detail, refusal_facts
 from mcp_oauth2_deps.resource_metadata import metadata_router

@@ -39,7 +39,7 @@ def test_errors_and_models_import_only_the_standard_library(path):
     assert {name.partition(".")[0] for name in _imports(path)} <= sys.stdlib_module_names
 
 
-@pytest.mark.parametrize("path", _files("protocol/**/*.py"))
+@pytest.mark.parametrize("path", [*_files("protocol/**/*.py"), *_files("mcp/messages.py"), *_files("mcp/tool_scopes.py")])
 def test_protocol_knows_no_store_clock_network_or_framework(path):
     forbidden = ("asyncio", "time", "httpx", "cachetools", "fastapi", "starlette", "logging", "mcp_oauth2_deps.stores")
     assert _imported_of(path, forbidden) == []

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from socket import socket
 
 from mcp_oauth2_deps import OAuth2Settings
-from mcp_oauth2_deps.protocol.metadata import metadata_url
+from mcp_oauth2_deps.protocol.resource_metadata import metadata_url
 from mcp_oauth2_deps.testing import Client, DevelopmentIssuer
 from mcp_oauth2_deps.testing.loopback import bind_loopback
 

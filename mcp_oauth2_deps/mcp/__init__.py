@@ -2,6 +2,6 @@
 
 from mcp_oauth2_deps.mcp.callers import current_token, scopes
 from mcp_oauth2_deps.mcp.router import mcp_router
-from mcp_oauth2_deps.protocol.tool_scopes import ToolScopes
+from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
 
 __all__ = ["ToolScopes", "current_token", "mcp_router", "scopes"]

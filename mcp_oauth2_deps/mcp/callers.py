@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from mcp_oauth2_deps.mcp.tool_scopes import Demand
 from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
 from mcp_oauth2_deps.protocol.scopes import missing_scopes, scope_requirement, verify_scopes
 
@@ -39,7 +40,7 @@ def current_token() -> AccessToken | None:
     return caller.token if caller is not None else None
 
 
-class scopes:  # noqa: N801  # read as a word in a table and above a function
+class scopes(Demand):  # noqa: N801  # read as a word in a table and above a function
     """What one tool, prompt or resource needs: as a decorator of its function, or as a value in a table of `ToolScopes`.
 
     As a decorator it stands directly above the function, below the engine's own. The route answers 403 before the engine sees

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from mcp_oauth2_deps.mcp.callers import current_caller
-from mcp_oauth2_deps.models import Message, ScopeRequirement
+from mcp_oauth2_deps.mcp.messages import Message
+from mcp_oauth2_deps.models import ScopeRequirement
 
 _LISTS = {
     "tools/list": ("tools", "name", "tools/call"),

@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Security
@@ -16,19 +15,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from mcp_oauth2_deps.errors import InsufficientScopeError, MessageError
+from mcp_oauth2_deps.errors import InsufficientScopeError
 from mcp_oauth2_deps.guards import ScopeGuard
-from mcp_oauth2_deps.mcp.asgi import Handover, read_body
-from mcp_oauth2_deps.mcp.callers import Caller, declared_scopes
+from mcp_oauth2_deps.mcp.callers import Caller
 from mcp_oauth2_deps.mcp.cors import CORSRoute, preflight
-from mcp_oauth2_deps.mcp.engines import Engine, Transport, engine_for
+from mcp_oauth2_deps.mcp.engines.choose import engine_for
+from mcp_oauth2_deps.mcp.engines.engine import Engine, Transport
+from mcp_oauth2_deps.mcp.engines.principals import called_by, user_of
+from mcp_oauth2_deps.mcp.handover import Handover, read_body
 from mcp_oauth2_deps.mcp.lists import ListFilter
-from mcp_oauth2_deps.mcp.principals import called_by, user_of
-from mcp_oauth2_deps.models import AccessToken, Message, ScopeRequirement
+from mcp_oauth2_deps.mcp.messages import Message, MessageError, read_message, verify_mirrored_headers
+from mcp_oauth2_deps.mcp.rules import Rulebook
+from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
+from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
 from mcp_oauth2_deps.protocol.encoding import SMALL
-from mcp_oauth2_deps.protocol.jsonrpc import read_message, verify_mirrored_headers
 from mcp_oauth2_deps.protocol.scopes import verify_scopes
-from mcp_oauth2_deps.protocol.tool_scopes import KINDS, ToolScopes
 from mcp_oauth2_deps.protocol.urls import host_fields
 from mcp_oauth2_deps.refusals import facts_line
 from mcp_oauth2_deps.routes import path_of
@@ -67,10 +68,10 @@ def mcp_router(
         ValueError: a server that cannot be served; at start-up also a rule for something that the server does not have.
     """
     scheme = auth or default_scheme
-    return _Door(scheme, engine_for(server, engine_options), scopes or ToolScopes(), path, list_filter=list_filter).router()
+    return MCPRoutes(scheme, engine_for(server, engine_options), scopes or ToolScopes(), path, list_filter=list_filter).router()
 
 
-class _Door:
+class MCPRoutes:
     """One MCP server behind its routes."""
 
     def __init__(
@@ -82,7 +83,7 @@ class _Door:
         self._given_path = path
         self._path = "/" + (path if path is not None else _resource_path(scheme)).strip("/")
         self._list_filter = list_filter
-        self._ruled_kinds: frozenset[str] = frozenset()
+        self._rules = Rulebook(table, engine)
         self._app: ASGIApp | None = None
         scheme.announce_scopes(table.scopes(), advertise=table.advertise)
 
@@ -94,18 +95,15 @@ class _Door:
         async def post(request: Request, token: demanded) -> Response:
             return await self._post(request, token)
 
-        async def stream(request: Request, token: demanded) -> Response:
-            return self._hand_over(request, token, None)
-
-        async def end(request: Request, token: demanded) -> Response:
+        async def bodiless(request: Request, token: demanded) -> Response:
             return self._hand_over(request, token, None)
 
         for path in dict.fromkeys((self._path, self._path.rstrip("/") + "/")):
             shown = path == self._path
             for method, endpoint, summary in (
                 ("POST", post, "Send a message to the MCP server"),
-                ("GET", stream, "Open a stream of messages from the MCP server"),
-                ("DELETE", end, "End a session with the MCP server"),
+                ("GET", bodiless, "Open a stream of messages from the MCP server"),
+                ("DELETE", bodiless, "End a session with the MCP server"),
             ):
                 router.add_api_route(
                     path,
@@ -134,11 +132,12 @@ class _Door:
                 stack.callback(self._install_list_filter())
             engine = await stack.enter_async_context(self._engine.run(transport))
             try:
-                await self._check_rules()
+                declared = await self._rules.check()
             except ValueError:
                 # Raised inside, it would arrive wrapped in the engine's task group.
                 await stack.aclose()
                 raise
+            self._scheme.announce_scopes(declared, advertise=self._table.advertise)
             self._app = engine
             try:
                 yield
@@ -153,45 +152,14 @@ class _Door:
                 f"before the routes are made, or say mcp_router(..., path={wanted!r})"
             )
 
-    async def _check_rules(self) -> None:
-        """A rule for something that is not there is a misspelt one."""
-        ruled = set()
-        for kind in KINDS:
-            held = await self._engine.names(kind)
-            if held is None:
-                continue
-            functions = [function for several in held.values() for function in several]
-            declared = [requirement for function in functions if (requirement := declared_scopes(function))]
-            self._scheme.announce_scopes((scope for rule in declared for scope in rule), advertise=self._table.advertise)
-            if declared:
-                ruled.add(kind)
-            # Resources may come from templates, whose URIs are not known.
-            unknown = sorted(set(self._table.by_kind[kind]) - set(held)) if kind != "resources" else []
-            if unknown:
-                raise ValueError(f"ToolScopes has rules for {kind} that the server does not have: {', '.join(unknown)}")
-        self._ruled_kinds = frozenset(ruled)
-
     def _install_list_filter(self) -> Any:
         chain = self._engine.middleware
         if chain is None:
             raise ValueError("list_filter=True needs an MCPServer or a FastMCP server; an ASGI app cannot be looked into")
-        step = ListFilter(self._needed_for)
+        step = ListFilter(self._rules.needed_for)
         # Outermost: nothing that another step answers by itself goes past it.
         chain.insert(0, step)
         return lambda: chain.remove(step)
-
-    async def _needed_for(self, message: Message) -> ScopeRequirement | None:
-        kind = message.kind or ""
-        names = tuple([await self._engine.listed_name(kind, name) for name in message.names])
-        if names != message.names:
-            message = replace(message, names=names)
-        declared = [await self._declared(kind, name) for name in names]
-        return self._table.needed_for(message, declared, ruled_kinds=self._ruled_kinds)
-
-    async def _declared(self, kind: str, name: str) -> ScopeRequirement | None:
-        found = [declared_scopes(function) for function in await self._engine.functions(kind, name)]
-        rules = [requirement for requirement in found if requirement is not None]
-        return sum(rules, ScopeRequirement()) if rules else None
 
     async def _post(self, request: Request, token: AccessToken) -> Response:
         try:
@@ -206,7 +174,7 @@ class _Door:
         return self._hand_over(request, token, body)
 
     async def _authorize(self, request: Request, token: AccessToken, message: Message) -> None:
-        needed = await self._needed_for(message)
+        needed = await self._rules.needed_for(message)
         requirement = needed or ScopeRequirement()
         try:
             if needed is None:

@@ -14,9 +14,10 @@ from cachetools import TTLCache
 
 from mcp_oauth2_deps.errors import DocumentError, IssuerUnavailableError
 from mcp_oauth2_deps.protocol.encoding import printable
+from mcp_oauth2_deps.protocol.issuer_metadata import IssuerMetadata
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
 from mcp_oauth2_deps.protocol.keys import KeySet, UnusableKeySetError
-from mcp_oauth2_deps.stores.discovery import IssuerMetadata, discover
+from mcp_oauth2_deps.stores.discovery import discover
 from mcp_oauth2_deps.stores.documents import Document, DocumentSource
 
 logger = logging.getLogger(__name__)

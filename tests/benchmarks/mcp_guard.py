@@ -17,8 +17,8 @@ from starlette.responses import Response
 
 from mcp_oauth2_deps import Authenticator, OAuth2BearerScheme, OAuth2Settings
 from mcp_oauth2_deps.mcp import ToolScopes
-from mcp_oauth2_deps.mcp.engines import engine_for
-from mcp_oauth2_deps.mcp.router import _Door
+from mcp_oauth2_deps.mcp.engines.choose import engine_for
+from mcp_oauth2_deps.mcp.router import MCPRoutes
 from mcp_oauth2_deps.testing import DevelopmentIssuer
 
 ROUNDS, CALLS = 60, 30
@@ -38,7 +38,7 @@ def make_app(issuer, token_cache_size):
     auth = OAuth2BearerScheme(authenticator=Authenticator(settings, documents=issuer))
     server = MCPServer("benchmark", log_level="ERROR")
     server.tool(name="write")(lambda text: text)
-    door = _Door(
+    door = MCPRoutes(
         auth, engine_for(server, {}), ToolScopes(every_call=["mcp:use"], tools={"write": ["a"]}), None, list_filter=False
     )
     app = FastAPI()

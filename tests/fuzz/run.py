@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of `protocol/`: `uv run --group fuzz python tests/fuzz/run.py [--seconds 120] [target ...]`.
+"""Coverage-guided fuzzing of what is pure: `uv run --group fuzz python tests/fuzz/run.py [--seconds 120] [target ...]`.
 
 Each target gets its share of the time. The seed corpus is made anew from good tokens and documents; what is found is kept in
 `.fuzz/` beside it. A crash ends the run with the input's path: put the input into `test_regressions.py`, and mend the cause.

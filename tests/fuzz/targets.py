@@ -4,16 +4,16 @@ import json
 import time
 from contextlib import suppress
 
-from mcp_oauth2_deps.errors import DocumentError, InvalidRequestError, InvalidTokenError, MessageError
+from mcp_oauth2_deps.errors import DocumentError, InvalidRequestError, InvalidTokenError
+from mcp_oauth2_deps.mcp.messages import MessageError, read_message, verify_mirrored_headers
+from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
 from mcp_oauth2_deps.models import TokenPolicy
 from mcp_oauth2_deps.protocol.credentials import read_credentials
 from mcp_oauth2_deps.protocol.encoding import decode_base64url, parse_json_object
-from mcp_oauth2_deps.protocol.jsonrpc import read_message, verify_mirrored_headers
+from mcp_oauth2_deps.protocol.issuer_metadata import read_metadata
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, UnverifiedHeader, read_header, split_token, verify_signature
 from mcp_oauth2_deps.protocol.keys import KeySet, UnusableKeySetError
 from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header
-from mcp_oauth2_deps.protocol.tool_scopes import ToolScopes
-from mcp_oauth2_deps.stores.discovery import read_metadata
 from mcp_oauth2_deps.testing.keys import SigningKey, base64url
 
 ISSUER, RESOURCE = "https://auth.example.com", "https://api.example.com/mcp"

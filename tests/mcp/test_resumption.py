@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from mcp_support import Caller, build
 
 from mcp_oauth2_deps.mcp import ToolScopes, mcp_router
-from mcp_oauth2_deps.mcp.resumption import SessionEvents
+from mcp_oauth2_deps.mcp.engines.resumption import SessionEvents
 from mcp_oauth2_deps.testing.loopback import LoopbackServer
 
 

@@ -16,21 +16,20 @@ from mcp_oauth2_deps.errors import (
     InvalidRequestError,
     InvalidTokenError,
     IssuerUnavailableError,
-    MessageError,
     MissingCredentialsError,
 )
+from mcp_oauth2_deps.mcp.messages import MessageError, is_json_content_type, read_message, verify_mirrored_headers
+from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes, _fits
 from mcp_oauth2_deps.models import ScopeRequirement, TokenPolicy
 from mcp_oauth2_deps.protocol.challenges import challenge_for
 from mcp_oauth2_deps.protocol.credentials import read_credentials
 from mcp_oauth2_deps.protocol.encoding import decode_base64url, parse_claims, parse_json_object
-from mcp_oauth2_deps.protocol.jsonrpc import is_json_content_type, read_message, verify_mirrored_headers
+from mcp_oauth2_deps.protocol.issuer_metadata import read_metadata
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, UnverifiedHeader, read_header, split_token
 from mcp_oauth2_deps.protocol.keys import KeySet, UnusableKeySetError
 from mcp_oauth2_deps.protocol.scopes import is_scope_token, missing_scopes, read_scopes, transitive_hierarchy
 from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header
-from mcp_oauth2_deps.protocol.tool_scopes import ToolScopes, _fits
 from mcp_oauth2_deps.refusals import refusal_facts
-from mcp_oauth2_deps.stores.discovery import read_metadata
 from mcp_oauth2_deps.testing.keys import base64url
 
 POLICY = TokenPolicy((ISSUER,), (RESOURCE,), frozenset(SUPPORTED_ALGORITHMS))

@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from mcp_oauth2_deps.errors import DocumentError
-from mcp_oauth2_deps.stores.discovery import discover, read_metadata, well_known_urls
+from mcp_oauth2_deps.protocol.issuer_metadata import read_metadata, well_known_urls
+from mcp_oauth2_deps.stores.discovery import discover
 from mcp_oauth2_deps.stores.documents import HTTPDocuments
 
 ISSUER = "https://auth.example.com/tenant"

@@ -1,7 +1,7 @@
 import pytest
 
 from mcp_oauth2_deps.errors import DocumentError
-from mcp_oauth2_deps.stores.discovery import discover, well_known_urls
+from mcp_oauth2_deps.stores.discovery import discover
 from mcp_oauth2_deps.stores.documents import Document
 
 GOOD = {"issuer": "https://a.example/t", "jwks_uri": "https://a.example/jwks", "token_endpoint": "https://a.example/token"}
@@ -23,13 +23,6 @@ class Documents:
         if isinstance(answer, Exception):
             raise answer
         return Document(answer)
-
-
-def test_an_issuer_without_path_has_two_places():
-    assert well_known_urls("https://a.example/") == (
-        "https://a.example/.well-known/oauth-authorization-server",
-        "https://a.example/.well-known/openid-configuration",
-    )
 
 
 @pytest.mark.parametrize("place", PLACES)

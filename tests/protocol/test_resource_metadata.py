@@ -1,6 +1,6 @@
 import pytest
 
-from mcp_oauth2_deps.protocol.metadata import metadata_path, metadata_url, protected_resource_metadata
+from mcp_oauth2_deps.protocol.resource_metadata import metadata_path, metadata_url, protected_resource_metadata
 
 ROOT = "/.well-known/oauth-protected-resource"
 

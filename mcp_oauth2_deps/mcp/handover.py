@@ -1,70 +1,13 @@
-"""ASGI beneath the routes: the lifespan of an app within an app, reading a body, and handing on a request that was read."""
+"""Handing a request on: reading its body within a limit, and letting another ASGI app answer."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcp_oauth2_deps.errors import MessageError
-from mcp_oauth2_deps.protocol.jsonrpc import INVALID_REQUEST, is_json_content_type
-
-
-@asynccontextmanager
-async def asgi_lifespan(app: ASGIApp) -> AsyncIterator[ASGIApp]:
-    """Runs the lifespan of an ASGI app while the block lasts; an app without one is served all the same.
-
-    Raises:
-        RuntimeError: the app refuses to start; for example an MCP session manager that was started before.
-    """
-    to_app: asyncio.Queue[Message] = asyncio.Queue()
-    from_app: asyncio.Queue[Message] = asyncio.Queue()
-    state: dict[str, Any] = {}
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "state": {**scope.get("state", {}), **state}}, receive, send)
-
-    task = asyncio.create_task(_run(app, state, to_app, from_app))
-    try:
-        await to_app.put({"type": "lifespan.startup"})
-        answer = await from_app.get()
-        if answer["type"] == "lifespan.startup.failed":
-            raise RuntimeError(
-                f"the MCP app behind the route did not start: {answer.get('message') or 'no reason given'}. An MCP session "
-                "manager starts once only: build the app anew for each start, or give mcp_router the server instead"
-            )
-        yield serve
-        await to_app.put({"type": "lifespan.shutdown"})
-        answer = await from_app.get()
-        if answer["type"] == "lifespan.shutdown.failed":
-            raise RuntimeError(f"the MCP app behind the route did not stop well: {answer.get('message')}")
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _run(app: ASGIApp, state: dict[str, Any], to_app: "asyncio.Queue[Message]", from_app: "asyncio.Queue[Message]") -> None:
-    started = False
-
-    async def send(message: Message) -> None:
-        nonlocal started
-        started = True
-        await from_app.put(message)
-
-    try:
-        await app({"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}, to_app.get, send)
-    except Exception as error:
-        if started:
-            await from_app.put({"type": "lifespan.shutdown.failed", "message": repr(error)})
-    finally:
-        # Whoever starts and stops the app waits for these, however it ended: an app that does not know lifespans may raise or
-        # return at once, another may cancel itself.
-        if not started:
-            from_app.put_nowait({"type": "lifespan.startup.complete"})
-        from_app.put_nowait({"type": "lifespan.shutdown.complete"})
+from mcp_oauth2_deps.mcp.messages import INVALID_REQUEST, MessageError, is_json_content_type
 
 
 class Handover(Response):

@@ -1,14 +1,15 @@
 import pytest
 
-from mcp_oauth2_deps.models import Message, ScopeRequirement
-from mcp_oauth2_deps.protocol.tool_scopes import ToolScopes, as_requirement
+from mcp_oauth2_deps.mcp.messages import Message
+from mcp_oauth2_deps.mcp.tool_scopes import Demand, ToolScopes, as_requirement
+from mcp_oauth2_deps.models import ScopeRequirement
 
 
 def call(name, kind="tools"):
     return Message({"tools": "tools/call", "prompts": "prompts/get", "resources": "resources/read"}[kind], kind, (name,))
 
 
-class Alternatives:
+class Alternatives(Demand):
     requirement = ScopeRequirement((), (("a", "b"),))
 
 
@@ -17,7 +18,7 @@ def test_a_rule_is_a_list_of_scopes_or_holds_a_requirement():
     assert as_requirement(Alternatives()) is Alternatives.requirement
 
 
-@pytest.mark.parametrize("rule", ["a", ["a b"], [""], [1], ["offline_access"]], ids=repr)
+@pytest.mark.parametrize("rule", ["a", 1, ["a b"], [""], [1], ["offline_access"]], ids=repr)
 def test_a_wrong_rule_is_refused_with_the_table(rule):
     for table in ({"every_call": rule}, {"methods": {"m": rule}}, {"tools": {"t": rule}}, {"prompts": {"p": rule}}):
         with pytest.raises(ValueError, match=r"scope|offline_access"):

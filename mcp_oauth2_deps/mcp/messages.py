@@ -5,11 +5,10 @@ What a message needs does not belong here.
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from mcp_oauth2_deps.errors import MessageError
-from mcp_oauth2_deps.models import Message
 from mcp_oauth2_deps.protocol.encoding import parse_json_object
 
 PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS, HEADER_MISMATCH = -32700, -32600, -32602, -32020
@@ -32,6 +31,39 @@ _LONGEST_URI = 8192
 _MOST_NAMES, _LONGEST_NAMES = 1000, 64 * 1024
 _JSON_TYPE = re.compile(r'application/json(?:\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
 _ENCODED = re.compile(r"=\?base64\?(.*)\?=")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One JSON-RPC message as MCP sends it.
+
+    Attributes:
+        method: none in a response to the server.
+        kind: what the method acts on, if on something that has a name: `tools`, `prompts` or `resources`.
+        names: the names or URIs of these things.
+        message_id: `id`, which an answer repeats; none in a notification.
+        params: what was sent with it.
+    """
+
+    method: str | None
+    kind: str | None = None
+    names: tuple[str, ...] = ()
+    message_id: str | int | None = None
+    params: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+class MessageError(Exception):
+    """A body that is not one JSON-RPC message as MCP sends it: 400 with a JSON-RPC error, never handed on.
+
+    Attributes:
+        code: the JSON-RPC error code.
+        message_id: the `id` of the message, where it is known.
+    """
+
+    def __init__(self, code: int, message: str, message_id: str | int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message_id = message_id
 
 
 def is_json_content_type(value: str) -> bool:

@@ -3,9 +3,7 @@ import json
 import pytest
 from messages import BAD
 
-from mcp_oauth2_deps.errors import MessageError
-from mcp_oauth2_deps.models import Message
-from mcp_oauth2_deps.protocol.jsonrpc import is_json_content_type, read_message, verify_mirrored_headers
+from mcp_oauth2_deps.mcp.messages import Message, MessageError, is_json_content_type, read_message, verify_mirrored_headers
 
 
 @pytest.mark.parametrize(("body", "code", "message_id"), BAD)

@@ -6,22 +6,24 @@ Reading messages does not belong here, nor does the token.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal
 from urllib.parse import unquote
 
-from mcp_oauth2_deps.models import Message, ScopeRequirement
+from mcp_oauth2_deps.mcp.messages import Message
+from mcp_oauth2_deps.models import ScopeRequirement
 from mcp_oauth2_deps.protocol.scopes import checked_scopes
 
 KINDS = ("tools", "prompts", "resources")
 _NOTHING = ScopeRequirement()
 
 
-class _Demand(Protocol):
-    @property
-    def requirement(self) -> ScopeRequirement: ...
+class Demand:
+    """A rule that is more than a list of scopes; `scopes(...)` is one."""
+
+    requirement: ScopeRequirement
 
 
-Rule = Iterable[str] | _Demand
+Rule = Iterable[str] | Demand
 """Scopes that are all needed, or `scopes(...)` where alternatives are wanted."""
 
 
@@ -31,12 +33,13 @@ def as_requirement(rule: Rule) -> ScopeRequirement:
     Raises:
         ValueError: something that is no scope.
     """
-    requirement = getattr(rule, "requirement", None)
-    if isinstance(requirement, ScopeRequirement):
-        return requirement
+    if isinstance(rule, Demand):
+        return rule.requirement
     if isinstance(rule, str):
         raise ValueError(f"{rule!r} must be a list of scopes, not one string")
-    return ScopeRequirement(checked_scopes(rule))  # type: ignore[arg-type]  # the other member of the union
+    if not isinstance(rule, Iterable):
+        raise ValueError(f"{rule!r} must be a list of scopes, or scopes(...)")
+    return ScopeRequirement(checked_scopes(rule))
 
 
 @dataclass(frozen=True, kw_only=True)

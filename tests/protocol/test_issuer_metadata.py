@@ -1,0 +1,45 @@
+import pytest
+
+from mcp_oauth2_deps.errors import DocumentError
+from mcp_oauth2_deps.protocol.issuer_metadata import IssuerMetadata, read_metadata, well_known_urls
+
+ISSUER, KEYS = "https://a.example/t", "https://a.example/jwks"
+GOOD = {"issuer": ISSUER, "jwks_uri": KEYS}
+
+
+def test_an_issuer_without_path_has_two_places():
+    assert well_known_urls("https://a.example/") == (
+        "https://a.example/.well-known/oauth-authorization-server",
+        "https://a.example/.well-known/openid-configuration",
+    )
+
+
+def test_an_issuer_with_a_path_has_three_places():
+    assert well_known_urls(ISSUER) == (
+        "https://a.example/.well-known/oauth-authorization-server/t",
+        "https://a.example/.well-known/openid-configuration/t",
+        "https://a.example/t/.well-known/openid-configuration",
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "read"),
+    [
+        ({}, IssuerMetadata(KEYS, None, None, refreshes=False)),
+        ({"authorization_endpoint": "a", "token_endpoint": "t"}, IssuerMetadata(KEYS, "a", "t", refreshes=False)),
+        ({"authorization_endpoint": 1, "token_endpoint": ["t"]}, IssuerMetadata(KEYS, None, None, refreshes=False)),
+        ({"grant_types_supported": ["implicit", "refresh_token"]}, IssuerMetadata(KEYS, None, None, refreshes=True)),
+        ({"grant_types_supported": "refresh_token"}, IssuerMetadata(KEYS, None, None, refreshes=False)),
+    ],
+)
+def test_only_members_of_the_right_type_are_read(members, read):
+    assert read_metadata(ISSUER, GOOD | members) == read
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"issuer": ISSUER + "/"}, "another issuer"), ({"jwks_uri": None}, "no jwks_uri"), ({"jwks_uri": 1}, "no jwks_uri")],
+)
+def test_a_document_that_does_not_speak_for_the_issuer_is_not_read(change, says):
+    with pytest.raises(DocumentError, match=says):
+        read_metadata(ISSUER, GOOD | change)
