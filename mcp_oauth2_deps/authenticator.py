@@ -48,6 +48,7 @@ class Authenticator:
         *,
         documents: DocumentSource | None = None,
         wall_clock: Callable[[], float] = _wall_clock,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing is fetched yet.
 
@@ -55,6 +56,7 @@ class Authenticator:
             settings: what to trust.
             documents: how metadata and keys are fetched, if not over HTTP.
             wall_clock: epoch seconds, for the claims.
+            clock: seconds, never going back, for the age of keys.
         """
         self.settings = settings
         self.policy = TokenPolicy(
@@ -69,6 +71,7 @@ class Authenticator:
         self._documents = documents or HTTPDocuments(
             timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http
         )
+        self._clock = clock
         self.stores = {issuer: self._make_store(issuer, self._documents) for issuer in settings.issuer}
         self._verified = VerifiedTokens(settings.token_cache_size)
         self._headers: dict[bytes, UnverifiedHeader] = {}
@@ -85,6 +88,7 @@ class Authenticator:
             cooldown=self.settings.jwks_refresh_cooldown,
             # Metadata and keys; a third and a fourth exchange come only after quick refusals.
             deadline=2 * self.settings.http_timeout,
+            clock=self._clock,
         )
 
     async def start(self) -> None:

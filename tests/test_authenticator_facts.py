@@ -1,6 +1,7 @@
 """What the authenticator tells of a refusal, what it remembers, and what it hands to its stores."""
 
 import asyncio
+import socket
 import time
 
 import pytest
@@ -13,9 +14,9 @@ RESOURCE = "https://api.example.com/mcp"
 
 @pytest.fixture
 def make(issuer):
-    def make(documents=issuer, wall_clock=time.time, **settings):
+    def make(documents=issuer, wall_clock=time.time, clock=time.monotonic, **settings):
         settings = {"issuer": (issuer.url,), "resource": RESOURCE, **settings}
-        return Authenticator(OAuth2Settings(**settings), documents=documents, wall_clock=wall_clock)
+        return Authenticator(OAuth2Settings(**settings), documents=documents, wall_clock=wall_clock, clock=clock)
 
     return make
 
@@ -84,31 +85,69 @@ async def test_a_remembered_token_ends_exactly_with_the_leeway(make, issuer):
     assert (await refusal(authenticator, token)).reason == "expired"
 
 
-async def test_policy_and_stores_get_what_the_settings_say(make, issuer):
-    authenticator = make(
+async def test_the_policy_is_what_the_settings_say(make, issuer):
+    policy = make(
         leeway=7,
         scope_claims=("roles",),
         algorithms=("ES256",),
         audience=("urn:x",),
         strict_at_jwt=True,
-        jwks_uri=f"{issuer.url}/jwks",
-        jwks_refresh_after=11,
-        jwks_cache_ttl=22,
-        jwks_refresh_cooldown=3,
-        http_timeout=4,
         scope_hierarchy={"a": ("b",)},
-    )
-    policy, store = authenticator.policy, authenticator.stores[issuer.url]
+    ).policy
     assert (policy.issuers, policy.audiences, policy.algorithms) == ((issuer.url,), ("urn:x",), {"ES256"})
     assert (policy.leeway, policy.strict_at_jwt, policy.scope_claims) == (7, True, ("roles",))
     assert policy.scope_hierarchy == {"a": {"b"}}
-    assert (store._issuer, store._jwks_uri, store._algorithms) == (issuer.url, f"{issuer.url}/jwks", {"ES256"})
-    assert (store._refresh_after, store._cache_ttl, store._cooldown, store._deadline, store._cache.ttl) == (11, 22, 3, 8, 22)
+
+
+async def test_keys_are_refreshed_and_forgotten_at_the_ages_of_the_settings(make, issuer):
+    """Each instant is tried a second before and at it; the cooldown is the longest, so that only the ages decide."""
+    seconds = [1000.0]
+    authenticator = make(
+        clock=lambda: seconds[0], jwks_refresh_after=11, jwks_cache_ttl=22, jwks_refresh_cooldown=40, token_cache_size=0
+    )
+    fetches = []
+    for seconds[0] in (1000, 1010, 1011):
+        await authenticator.verify(issuer.token())
+        await asyncio.sleep(0)
+        fetches.append(issuer.requests["/jwks"])
+    assert fetches == [1, 1, 2]
+    issuer.fetch = Broken().fetch
+    # The keys of 1011 are good to 1033; the refresh that is due at 1022 fails.
+    for seconds[0] in (1022, 1032):
+        await authenticator.verify(issuer.token())
+        await asyncio.sleep(0)
+    seconds[0] = 1033
+    with pytest.raises(IssuerUnavailableError) as caught:
+        await authenticator.verify(issuer.token())
+    assert caught.value.retry_after == 1022 + 40 - 1033
+
+
+async def test_keys_are_read_where_the_settings_say(make, issuer):
+    await make(jwks_uri=f"{issuer.url}/keys/jwks").verify(issuer.token())
+    assert issuer.requests == {"/keys/jwks": 1}
+
+
+async def test_keys_are_read_for_the_algorithms_of_the_settings(make, issuer):
+    with pytest.raises(IssuerUnavailableError, match="none of its 1 keys can check a signature here"):
+        await make(algorithms=("RS256",)).start()
+    await make(algorithms=("RS256", "ES256")).start()
+
+
+class Silent:
+    async def fetch(self, url):
+        await asyncio.Event().wait()
+
+
+async def test_metadata_and_keys_may_together_take_twice_the_timeout_of_one(make):
+    with pytest.raises(IssuerUnavailableError, match=r"metadata and keys together took longer than 0\.1 s"):
+        await make(documents=Silent(), http_timeout=0.05).start()
 
 
 async def test_documents_come_over_http_with_the_settings_where_none_are_given(make):
-    documents = make(documents=None, http_timeout=4, allow_insecure_http=True).stores["https://auth.example.com"]._documents
-    assert (documents._timeout, documents._allow_insecure_http) == (4, True)
+    with socket.create_server(("127.0.0.1", 0)) as nobody_answers:
+        url = f"http://127.0.0.1:{nobody_answers.getsockname()[1]}"
+        with pytest.raises(IssuerUnavailableError, match=r"no complete answer within 0\.05 s"):
+            await make(documents=None, issuer=(url,), http_timeout=0.05, allow_insecure_http=True).start()
 
 
 class Broken:
@@ -128,28 +167,43 @@ async def test_the_start_is_refused_with_the_cause_and_three_ways_out(make, issu
     )
 
 
-async def test_without_fail_fast_the_start_goes_on_and_asks_beside_it(make):
-    authenticator = make(documents=Broken(), fail_fast=False)
+async def test_without_fail_fast_the_start_goes_on_while_the_issuer_is_asked(make, issuer):
+    asked, answers, fetch = asyncio.Event(), asyncio.Event(), issuer.fetch
+
+    async def fetch_late(url):
+        asked.set()
+        await answers.wait()
+        return await fetch(url)
+
+    issuer.fetch = fetch_late
+    authenticator = make(fail_fast=False)
     await authenticator.start()
-    assert all(store._in_flight() is not None for store in authenticator.stores.values())
-    await authenticator.aclose()
+    assert not asked.is_set()
+    await asyncio.wait_for(asked.wait(), 5)
+    answers.set()
+    await authenticator.verify(issuer.token())
+    assert issuer.requests["/jwks"] == 1, "the request waited for the fetch of the start"
 
 
-async def test_a_start_without_keys_still_prepares_their_fetch(make):
-    authenticator = make(documents=None, fail_fast=False)
+NOBODY = ("https://127.0.0.1:1",)
+
+
+async def test_a_start_without_keys_still_prepares_their_fetch(make, issuer, monkeypatch, tmp_path):
+    """The file of certificates is read at the start, so it need not be there later."""
+    authenticator = make(documents=None, issuer=NOBODY, fail_fast=False)
     await authenticator.start()
-    assert authenticator._documents._tls is not None
-    await authenticator.aclose()
-
-
-async def test_without_fail_fast_a_start_goes_on_without_what_the_fetch_needs(make, monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
-    authenticator = make(documents=None, fail_fast=False)
+    with pytest.raises(IssuerUnavailableError, match="no connection"):
+        await authenticator.verify(issuer.token(iss=NOBODY[0]))
+
+
+async def test_without_fail_fast_a_start_goes_on_without_what_the_fetch_needs(make, issuer, monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
+    authenticator = make(documents=None, issuer=NOBODY, fail_fast=False)
     await authenticator.start()
-    (store,) = authenticator.stores.values()
-    await asyncio.wait({store._in_flight()})
+    with pytest.raises(IssuerUnavailableError):
+        await authenticator.verify(issuer.token(iss=NOBODY[0]))
     assert "could not be refreshed" in caplog.text
-    await authenticator.aclose()
 
 
 async def test_a_start_fetches_the_keys(make, issuer):
