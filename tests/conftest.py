@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mcp_oauth2_deps import Authenticator, OAuth2BearerScheme, OAuth2Settings
-from mcp_oauth2_deps.security import default_scheme
+from mcp_oauth2_deps.fastapi.scheme import default_scheme
 from mcp_oauth2_deps.testing import DevelopmentIssuer
 
 RESOURCE = "https://api.example.com/mcp"
@@ -25,7 +25,7 @@ def _no_settings_in_the_environment(monkeypatch):
             monkeypatch.delenv(name)
     yield
     # Settings of the environment are read once, at first use.
-    default_scheme._authenticator = None
+    default_scheme.gate._authenticator = None
 
 
 @pytest.fixture

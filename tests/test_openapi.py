@@ -239,9 +239,9 @@ def test_without_settings_the_document_still_answers():
     auth = OAuth2BearerScheme()
     app = FastAPI()
     app.get("/", dependencies=[Security(auth.require_scopes("a"))])(lambda: "")
-    from mcp_oauth2_deps.openapi import Documentation
+    from mcp_oauth2_deps.fastapi.documentation import OpenAPIDocument
 
-    Documentation.install(app, auth)
+    OpenAPIDocument.install(app, auth._description)
     document = app.openapi()
     validate(document)
     assert document["paths"]["/"]["get"]["security"] == [{"OAuth2BearerScheme": ["a"]}]

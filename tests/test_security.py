@@ -8,7 +8,7 @@ from starlette.testclient import WebSocketDenialResponse
 
 from mcp_oauth2_deps import AccessToken, protected_resource_router, require_scopes
 from mcp_oauth2_deps.errors import IssuerUnavailableError
-from mcp_oauth2_deps.security import default_scheme
+from mcp_oauth2_deps.fastapi.scheme import default_scheme
 
 METADATA_URL = "https://api.example.com/.well-known/oauth-protected-resource/mcp"
 

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mcp_oauth2_deps.security import OAuth2BearerScheme
+from mcp_oauth2_deps.fastapi.scheme import OAuth2BearerScheme
 
 _EXPOSED = "WWW-Authenticate, Mcp-Session-Id, Mcp-Protocol-Version, Retry-After"
 

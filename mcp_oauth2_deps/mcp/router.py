@@ -16,7 +16,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from mcp_oauth2_deps.errors import InsufficientScopeError
-from mcp_oauth2_deps.guards import ScopeGuard
+from mcp_oauth2_deps.fastapi.gate import MEMORY_KEY
+from mcp_oauth2_deps.fastapi.refusals import facts_line
+from mcp_oauth2_deps.fastapi.scheme import OAuth2BearerScheme, ScopeGuard, default_scheme
 from mcp_oauth2_deps.mcp.callers import Caller
 from mcp_oauth2_deps.mcp.cors import CORSRoute, preflight
 from mcp_oauth2_deps.mcp.engines.choose import engine_for
@@ -30,10 +32,7 @@ from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
 from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
 from mcp_oauth2_deps.protocol.encoding import SMALL
 from mcp_oauth2_deps.protocol.scopes import verify_scopes
-from mcp_oauth2_deps.protocol.urls import host_fields
-from mcp_oauth2_deps.refusals import facts_line
-from mcp_oauth2_deps.routes import path_of
-from mcp_oauth2_deps.security import MEMORY_KEY, OAuth2BearerScheme, default_scheme
+from mcp_oauth2_deps.protocol.urls import host_fields, path_of
 from mcp_oauth2_deps.settings import OAuth2Settings
 
 logger = logging.getLogger(__name__)
@@ -85,7 +84,7 @@ class MCPRoutes:
         self._list_filter = list_filter
         self._rules = Rulebook(table, engine)
         self._app: ASGIApp | None = None
-        scheme.announce_scopes(table.scopes(), advertise=table.advertise)
+        scheme.gate.scopes.announce(table.scopes(), advertise=table.advertise)
 
     def router(self) -> APIRouter:
         """The routes, with a slash at the end and without, neither with a redirect."""
@@ -137,7 +136,7 @@ class MCPRoutes:
                 # Raised inside, it would arrive wrapped in the engine's task group.
                 await stack.aclose()
                 raise
-            self._scheme.announce_scopes(declared, advertise=self._table.advertise)
+            self._scheme.gate.scopes.announce(declared, advertise=self._table.advertise)
             self._app = engine
             try:
                 yield
@@ -184,7 +183,7 @@ class MCPRoutes:
                 raise InsufficientScopeError(required=tuple(self._table.base), granted=token.scopes, missing=())
             verify_scopes(requirement, token.scopes, self._scheme.authenticator.policy.scope_hierarchy)
         except InsufficientScopeError as error:
-            self._scheme.refuse(error, request, requirement, token)
+            self._scheme.gate.refuse(error, request, requirement, token)
 
     def _hand_over(self, request: Request, token: AccessToken, body: bytes | None) -> Response:
         if self._app is None:
@@ -202,7 +201,7 @@ class MCPRoutes:
 
 def _resource_path(scheme: OAuth2BearerScheme) -> str:
     """The path of the resource, as far as it is known when routes are made."""
-    if scheme.is_configured:
+    if scheme.gate.is_configured:
         return path_of(scheme.settings.resource)
     try:
         return path_of(OAuth2Settings().resource)

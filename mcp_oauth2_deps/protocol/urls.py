@@ -5,7 +5,7 @@ Fetching them does not belong here.
 
 import re
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _FORBIDDEN = re.compile(r"[\\\"<>^`{|}]")
@@ -42,6 +42,11 @@ def url_problem(url: str, *, allow_insecure_http: bool, query_allowed: bool = Tr
 def without_user(url: str) -> str:
     """The URL as a message may show it: a password that somebody wrote into it is nobody else's."""
     return _UP_TO_HOST.sub("...@", url)
+
+
+def path_of(url: str) -> str:
+    """The path of a URL, as a route takes it: decoded, as servers hand it on (ASGI, "path")."""
+    return unquote(urlsplit(url).path) or "/"
 
 
 def _structure_problem(url: str, parts: SplitResult, query_allowed: bool) -> str | None:

@@ -100,7 +100,7 @@ class OursInScheme(OursCached):
         app = FastAPI()
         app.add_api_route("/", lambda: None, dependencies=[self.dependency])
         self._route = next(route for route in app.routes if isinstance(route, APIRoute) and route.path == "/")
-        self._scopes = SecurityScopes([SCOPE])
+        self._scopes = [SCOPE]
         self._headers: dict[str, list[tuple[bytes, bytes]]] = {}
 
     async def verify(self, token: str) -> bool:
@@ -111,7 +111,7 @@ class OursInScheme(OursCached):
             self._headers[token] = headers
         scope = {"type": "http", "method": "GET", "path": "/", "headers": headers, "route": self._route}
         try:
-            await self.scheme.find_token(HTTPConnection(scope), self._scopes)
+            await self.scheme.gate.admit(HTTPConnection(scope), self._scopes)
         except HTTPException:
             return False
         return True

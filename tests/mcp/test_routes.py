@@ -383,7 +383,7 @@ async def test_a_path_that_was_not_known_in_time_stops_the_start(monkeypatch, ki
             async with app.router.lifespan_context(app):
                 pass
     finally:
-        from mcp_oauth2_deps.security import default_scheme
+        from mcp_oauth2_deps.fastapi.scheme import default_scheme
 
         await default_scheme.aclose()
 

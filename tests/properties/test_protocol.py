@@ -18,6 +18,7 @@ from mcp_oauth2_deps.errors import (
     IssuerUnavailableError,
     MissingCredentialsError,
 )
+from mcp_oauth2_deps.fastapi.refusals import refusal_facts
 from mcp_oauth2_deps.mcp.messages import MessageError, is_json_content_type, read_message, verify_mirrored_headers
 from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes, _fits
 from mcp_oauth2_deps.models import ScopeRequirement, TokenPolicy
@@ -29,7 +30,6 @@ from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, UnverifiedHeader,
 from mcp_oauth2_deps.protocol.keys import KeySet, UnusableKeySetError
 from mcp_oauth2_deps.protocol.scopes import is_scope_token, missing_scopes, read_scopes, transitive_hierarchy
 from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header
-from mcp_oauth2_deps.refusals import refusal_facts
 from mcp_oauth2_deps.testing.keys import base64url
 
 POLICY = TokenPolicy((ISSUER,), (RESOURCE,), frozenset(SUPPORTED_ALGORITHMS))

@@ -10,8 +10,8 @@ from fastapi import FastAPI, Security, WebSocket
 from mcp_support import TABLE, build
 
 from mcp_oauth2_deps import AccessToken, OAuth2BearerScheme, OAuth2Settings, protected_resource_router, require_scopes
+from mcp_oauth2_deps.fastapi.scheme import default_scheme, optional_token
 from mcp_oauth2_deps.mcp import ToolScopes, mcp_router
-from mcp_oauth2_deps.security import default_scheme, optional_token
 from mcp_oauth2_deps.testing.loopback import bind_loopback
 
 SECRET = "what only the holder of files:secret may read"

@@ -3,18 +3,12 @@
 The only place that reads FastAPI's own structures; where they are absent nothing is found, and each check stands alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from fastapi.dependencies.models import Dependant
 
 from mcp_oauth2_deps.models import ScopeRequirement
-
-
-def path_of(url: str) -> str:
-    """The path of a URL, as a route takes it: decoded, as servers hand it on (ASGI, "path")."""
-    return unquote(urlsplit(url).path) or "/"
 
 
 def matched_dependant(scope: Mapping[str, Any]) -> Dependant | None:
@@ -31,8 +25,18 @@ def matched_dependant(scope: Mapping[str, Any]) -> Dependant | None:
     return getattr(route, "dependant", None)
 
 
-def collect_requirement(dependant: Dependant, scheme: Any, overrides: Mapping[Any, Any]) -> ScopeRequirement:
-    """All that the tree demands of this scheme, in the order of declaration; overridden branches demand nothing."""
+def collect_requirement(
+    dependant: Dependant, gate: object, verifiers: Iterable[object], overrides: Mapping[Any, Any]
+) -> ScopeRequirement:
+    """All that the tree demands of one gate, in the order of declaration; overridden branches demand nothing.
+
+    Args:
+        dependant: the tree.
+        gate: what a guard with alternative scopes carries as its `gate`.
+        verifiers: the dependencies of this gate that verify a token; scopes declared above them are demands.
+        overrides: `app.dependency_overrides`.
+    """
+    verifiers = tuple(verifiers)
     all_of: dict[str, None] = {}
     any_of: dict[tuple[str, ...], None] = {}
 
@@ -41,9 +45,9 @@ def collect_requirement(dependant: Dependant, scheme: Any, overrides: Mapping[An
             if child.call in overrides:
                 continue
             scopes = (*inherited, *(child.own_oauth_scopes or ()))
-            if child.call is scheme or child.call is scheme.optional_token:
+            if any(child.call is verifier for verifier in verifiers):
                 all_of.update(dict.fromkeys(scopes))
-            if getattr(child.call, "scheme", None) is scheme and hasattr(child.call, "requirement"):
+            if getattr(child.call, "gate", None) is gate and hasattr(child.call, "requirement"):
                 any_of.update(dict.fromkeys(child.call.requirement.any_of))  # type: ignore[union-attr]  # just asked
             walk(child, scopes)
 

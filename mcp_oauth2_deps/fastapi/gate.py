@@ -1,0 +1,151 @@
+"""One connection in; its verified token, or a refusal, out. What all dependencies of a scheme share.
+
+What users write at a route does not belong here, nor what a token must be.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from fastapi import HTTPException, WebSocketException
+from pydantic import ValidationError
+from starlette.requests import HTTPConnection
+from starlette.status import WS_1008_POLICY_VIOLATION
+
+from mcp_oauth2_deps.authenticator import Authenticator
+from mcp_oauth2_deps.errors import OAuth2Error
+from mcp_oauth2_deps.fastapi.demands import collect_requirement, matched_dependant
+from mcp_oauth2_deps.fastapi.refusals import refusal_detail, refusal_facts
+from mcp_oauth2_deps.fastapi.scope_book import ScopeBook
+from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
+from mcp_oauth2_deps.protocol.challenges import challenge_for
+from mcp_oauth2_deps.protocol.credentials import read_credentials
+from mcp_oauth2_deps.protocol.resource_metadata import metadata_url
+from mcp_oauth2_deps.protocol.scopes import verify_scopes
+from mcp_oauth2_deps.settings import OAuth2Settings
+
+# Documented: operators filter by this name, so it stays wherever the code goes.
+logger = logging.getLogger("mcp_oauth2_deps.security")
+
+# Key in the ASGI scope. Maps each gate to (Authorization fields, verified token), so that a request is verified once.
+MEMORY_KEY = "mcp_oauth2_deps"
+
+
+class Gate:
+    """Decides about connections for one scheme: with its authenticator, its settings, and the scopes it has heard of.
+
+    Attributes:
+        scopes: the scopes that were demanded or announced so far.
+        verifiers: the dependencies that ask this gate for a token; their scheme names them.
+    """
+
+    def __init__(self, settings: OAuth2Settings | None, authenticator: Authenticator | None) -> None:
+        """Nothing is read or fetched yet; without arguments settings are read from the environment on first use."""
+        self._configured = authenticator or (None if settings is None else Authenticator(settings))
+        self._authenticator = self._configured
+        self._requirements: dict[int, tuple[Any, ScopeRequirement]] = {}
+        self.scopes = ScopeBook()
+        self.verifiers: tuple[object, ...] = ()
+
+    @property
+    def authenticator(self) -> Authenticator:
+        """The authenticator; made from the environment on first use when no settings were given."""
+        if self._authenticator is None:
+            self._authenticator = Authenticator(OAuth2Settings())
+        return self._authenticator
+
+    @property
+    def settings(self) -> OAuth2Settings:
+        """The settings in force."""
+        return self.authenticator.settings
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether the settings were given, rather than left to the environment at first use."""
+        return self._configured is not None
+
+    @property
+    def scope_hierarchy(self) -> Mapping[str, frozenset[str]]:
+        """What scopes imply; nothing without settings, which a test that overrides the scheme need not have."""
+        try:
+            return self.authenticator.policy.scope_hierarchy
+        except ValidationError:
+            return {}
+
+    async def start(self) -> None:
+        """Reads the settings and fetches the keys.
+
+        Raises:
+            IssuerUnavailableError: `fail_fast` is set and an issuer or its keys cannot be had.
+        """
+        await self.authenticator.start()
+
+    async def aclose(self) -> None:
+        """Ends fetches in flight; settings from the environment are read again at the next use."""
+        if self._authenticator is not None:
+            await self._authenticator.aclose()
+        self._authenticator = self._configured
+
+    async def admit(self, connection: HTTPConnection, scopes: Sequence[str]) -> AccessToken | None:
+        """The verified token, holding these scopes and all that the matched route demands anywhere; none when none was sent.
+
+        The whole route's scopes are decided here already, so that one challenge names all of them. Guards decide about their own
+        once more, for tests that put another token in place of ours, and for routes that FastAPI does not tell about.
+
+        Raises:
+            HTTPException: 400, 401, 403 or 503 with the challenge; on a WebSocket before it is accepted.
+        """
+        needed = self._demanded_by_route(connection).with_all_of(scopes)
+        outcomes: dict[Gate, tuple[list[bytes], AccessToken]] = connection.scope.setdefault(MEMORY_KEY, {})
+        fields = [value for name, value in connection.scope["headers"] if name == b"authorization"]
+        # An app that hands a request on with other headers may copy the scope, and this memory with it.
+        known = outcomes.get(self)
+        token = known[1] if known is not None and known[0] == fields else None
+        try:
+            if token is None:
+                credentials = read_credentials(fields)
+                if credentials is None:
+                    return None
+                token = await self.authenticator.authenticate(credentials)
+                outcomes[self] = fields, token
+            verify_scopes(needed, token.scopes, self.authenticator.policy.scope_hierarchy)
+        except OAuth2Error as error:
+            self.refuse(error, connection, ScopeRequirement(tuple(scopes)), token)
+        return token
+
+    def refuse(
+        self, error: OAuth2Error, connection: HTTPConnection, demanded: ScopeRequirement, token: AccessToken | None = None
+    ) -> NoReturn:
+        """Ends the request with the challenge for this error, and writes its line to the log.
+
+        Args:
+            error: why.
+            connection: the request.
+            demanded: what is demanded here. What the matched route demands elsewhere is added to the challenge.
+            token: what the caller holds, where it was verified.
+        """
+        settings = self.settings
+        challenge = challenge_for(
+            error,
+            resource_metadata=metadata_url(settings.resource, settings.metadata_url),
+            scopes=tuple(self._demanded_by_route(connection) + demanded),
+            known_scopes=self.scopes.known.union(settings.scopes),
+        )
+        logger.info("refused with %d: %s", challenge.status, refusal_facts(error, token))
+        can_answer = "websocket.http.response" in (connection.scope.get("extensions") or {})
+        if connection.scope["type"] == "websocket" and not can_answer:
+            raise WebSocketException(WS_1008_POLICY_VIOLATION, challenge.error or "unauthorized") from None
+        raise HTTPException(challenge.status, refusal_detail(challenge), dict(challenge.headers)) from None
+
+    def _demanded_by_route(self, connection: HTTPConnection) -> ScopeRequirement:
+        dependant = matched_dependant(connection.scope)
+        if dependant is None:
+            return ScopeRequirement()
+        overrides: Mapping[Any, Any] = getattr(connection.scope.get("app"), "dependency_overrides", {})
+        if overrides:
+            return collect_requirement(dependant, self, self.verifiers, overrides)
+        known = self._requirements.get(id(dependant))
+        if known is None or known[0] is not dependant:
+            known = self._requirements[id(dependant)] = dependant, collect_requirement(dependant, self, self.verifiers, {})
+            self.scopes.announce(known[1])
+        return known[1]

@@ -1,0 +1,32 @@
+"""What happens when the app starts and stops: the document is completed, the keys are fetched, fetches are ended.
+
+Answering requests does not belong here.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from mcp_oauth2_deps.fastapi.documentation import OpenAPIDocument, SchemeDescription
+from mcp_oauth2_deps.fastapi.gate import Gate
+from mcp_oauth2_deps.fastapi.metadata_routes import MetadataRoutes
+
+
+def router_with_lifespan(gate: Gate, description: SchemeDescription) -> APIRouter:
+    """The router of a scheme: the metadata routes, and a lifespan that starts and closes the gate with the app."""
+    metadata = MetadataRoutes(gate)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            with metadata.served_by(app):
+                OpenAPIDocument.install(app, description)
+                await gate.start()
+                yield
+        finally:
+            await gate.aclose()
+
+    router = APIRouter(lifespan=lifespan)
+    metadata.add_to(router)
+    return router

@@ -1,0 +1,212 @@
+"""What users write at their routes: the scheme, the scopes demanded at one place, the optional token.
+
+Deciding about a connection does not belong here; all of these ask the scheme's gate.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import Parameter, Signature
+from typing import Any
+
+from fastapi import APIRouter, Security
+from fastapi.openapi.models import OAuth2 as OAuth2Model
+from fastapi.security import OAuth2, SecurityScopes
+from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
+
+from mcp_oauth2_deps.authenticator import Authenticator
+from mcp_oauth2_deps.errors import InsufficientScopeError, MissingCredentialsError
+from mcp_oauth2_deps.fastapi.documentation import SchemeDescription
+from mcp_oauth2_deps.fastapi.gate import Gate
+from mcp_oauth2_deps.fastapi.lifespan import router_with_lifespan
+from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
+from mcp_oauth2_deps.protocol.scopes import scope_requirement, verify_scopes
+from mcp_oauth2_deps.settings import OAuth2Settings
+
+
+class OptionalToken(SecurityBase):
+    """A dependency: the verified token, or nothing when nothing was sent. A bad token is refused here too."""
+
+    def __init__(self, gate: Gate, description: SchemeDescription) -> None:
+        self.gate = gate
+        self._description = description
+
+    @property
+    def scheme_name(self) -> str:  # type: ignore[override]  # an attribute there; that of the scheme here
+        """The name of the scheme in OpenAPI."""
+        return self._description.name
+
+    @property
+    def model(self) -> OAuth2Model:  # type: ignore[override]  # an attribute there; that of the scheme here
+        """The scheme for OpenAPI."""
+        return next(iter(self._description.models().values()))
+
+    async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> AccessToken | None:
+        """The verified token, or nothing."""
+        return await self.gate.admit(connection, security_scopes.scopes)
+
+
+class _Alternatives(OptionalToken):
+    """Shows alternative scopes in OpenAPI. It lets everything pass; the guard decides."""
+
+    async def __call__(self) -> None:  # type: ignore[override]  # nothing to ask, nothing to say
+        return None
+
+
+class OAuth2BearerScheme(OAuth2):
+    """A dependency that verifies the Bearer token of a request, once however many ask, and returns its `AccessToken`.
+
+    One class for HTTP and WebSocket routes. Use it as `Security(auth, scopes=[...])`, or better
+    `Security(auth.require_scopes(...))`; in tests override it: `app.dependency_overrides[auth] = lambda: AccessToken(...)`.
+    """
+
+    # `OAuth2.__init__` is not called: it would store a fixed `model`, which here is computed when OpenAPI is made.
+    def __init__(
+        self,
+        settings: OAuth2Settings | None = None,
+        *,
+        authenticator: Authenticator | None = None,
+        scheme_name: str | None = None,
+        document_responses: bool = True,
+    ) -> None:
+        """Nothing is read or fetched yet.
+
+        Args:
+            settings: what to trust; read from the environment on first use when absent.
+            authenticator: a ready one instead, whose settings then count.
+            scheme_name: the name in OpenAPI; needed when an app has several schemes.
+            document_responses: tell in OpenAPI how operations refuse: 400, 401, 403 and 503.
+        """
+        self.auto_error = True
+        self.gate = Gate(settings, authenticator)
+        self._description = SchemeDescription(self.gate, scheme_name or type(self).__name__, with_responses=document_responses)
+        self.optional_token = OptionalToken(self.gate, self._description)
+        self.gate.verifiers = (self, self.optional_token)
+
+    @property
+    def authenticator(self) -> Authenticator:
+        """The authenticator; made from the environment on first use when no settings were given."""
+        return self.gate.authenticator
+
+    @property
+    def settings(self) -> OAuth2Settings:
+        """The settings in force."""
+        return self.gate.settings
+
+    @property
+    def scheme_name(self) -> str:  # type: ignore[override]  # an attribute there; fixed here
+        """The name in OpenAPI."""
+        return self._description.name
+
+    @property
+    def model(self) -> OAuth2Model:  # type: ignore[override]  # an attribute there; OpenAPI is made after discovery
+        """The scheme for OpenAPI, of the first issuer. Needs no environment: without settings or endpoints it has no flow."""
+        return next(iter(self._description.models().values()))
+
+    def swagger_ui_init_oauth(self, client_id: str | None = None, **more: Any) -> dict[str, Any]:
+        """What `FastAPI(swagger_ui_init_oauth=...)` takes, so that Authorize on `/docs` logs in: PKCE, all scopes, `resource`.
+
+        Args:
+            client_id: of a public client with the redirect URI `<origin>/docs/oauth2-redirect`; `MCP_OAUTH2_SWAGGER_CLIENT_ID`
+                when absent.
+            more: further options of Swagger UI, for example `appName`.
+
+        Raises:
+            ValueError: no client id, or a client secret, which a page cannot keep.
+        """
+        return self._description.swagger_ui_init_oauth(client_id, more)
+
+    async def __call__(  # type: ignore[override]  # ours answers with a token, or not at all
+        self, connection: HTTPConnection, security_scopes: SecurityScopes
+    ) -> AccessToken:
+        """The verified token, holding every scope that the matched route demands anywhere.
+
+        Raises:
+            HTTPException: 400, 401, 403 or 503 with the challenge; on a WebSocket before it is accepted.
+        """
+        token = await self.gate.admit(connection, security_scopes.scopes)
+        if token is None:
+            self.gate.refuse(MissingCredentialsError(), connection, ScopeRequirement(tuple(security_scopes.scopes)))
+        return token
+
+    def require_scopes(self, *scopes: str, any_of: tuple[str, ...] | list[str] = ()) -> "ScopeGuard":
+        """A dependency that returns the token if it holds all `scopes`, and one of `any_of`; without any, any good token.
+
+        Equal demands are equal dependencies, so `app.dependency_overrides[auth.require_scopes("a")]` works.
+
+        Raises:
+            ValueError: something that is no scope, or `offline_access`, which is no right at a resource.
+        """
+        requirement = scope_requirement(*scopes, any_of=any_of)
+        self.gate.scopes.announce(requirement)
+        return ScopeGuard(self, requirement)
+
+    def router(self) -> APIRouter:
+        """The RFC 9728 metadata routes; at start-up the keys are fetched, at shut-down fetches are ended."""
+        return router_with_lifespan(self.gate, self._description)
+
+    async def start(self) -> None:
+        """Reads the settings and fetches the keys, as the router does at start-up.
+
+        Raises:
+            IssuerUnavailableError: `fail_fast` is set and an issuer or its keys cannot be had.
+        """
+        await self.gate.start()
+
+    async def aclose(self) -> None:
+        """Ends fetches in flight; settings from the environment are read again at the next use."""
+        await self.gate.aclose()
+
+
+@dataclass(frozen=True)
+class ScopeGuard:
+    """What `require_scopes` returns: a dependency, equal to every other with the same demand of the same scheme."""
+
+    scheme: OAuth2BearerScheme
+    requirement: ScopeRequirement
+
+    @property
+    def gate(self) -> Gate:
+        """The gate that the guard refuses by; routes recognize by it whose demand this is."""
+        return self.scheme.gate
+
+    # FastAPI learns what a dependency depends on from its signature. This one differs from guard to guard: it depends on the
+    # scheme with the scopes of this guard, which FastAPI then collects and shows in OpenAPI.
+    @property
+    def __signature__(self) -> Signature:
+        parameters: list[tuple[str, Any, Any]] = [
+            ("connection", HTTPConnection, Parameter.empty),
+            ("security_scopes", SecurityScopes, Parameter.empty),
+            ("token", AccessToken, Security(self.scheme, scopes=list(self.requirement.all_of))),
+        ]
+        alternatives = [scope for group in self.requirement.any_of for scope in group]
+        if alternatives:
+            shown = _Alternatives(self.gate, self.scheme._description)  # noqa: SLF001  # the scheme's own guard
+            parameters.append(("shown", None, Security(shown, scopes=alternatives)))
+        return Signature(
+            [
+                Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+                for name, annotation, default in parameters
+            ]
+        )
+
+    async def __call__(
+        self,
+        connection: HTTPConnection,
+        security_scopes: SecurityScopes,
+        token: AccessToken,
+        shown: None = None,  # noqa: ARG002  # asked for to be seen in OpenAPI
+    ) -> AccessToken:
+        """The token, if it holds what is demanded here; also when a test put another in the scheme's place."""
+        requirement = self.requirement.with_all_of(security_scopes.scopes)
+        try:
+            verify_scopes(requirement, token.scopes, self.gate.scope_hierarchy)
+        except InsufficientScopeError as error:
+            self.gate.refuse(error, connection, requirement, token)
+        return token
+
+
+default_scheme = OAuth2BearerScheme()
+optional_token = default_scheme.optional_token
+protected_resource_router: Callable[[], APIRouter] = default_scheme.router
+require_scopes = default_scheme.require_scopes
