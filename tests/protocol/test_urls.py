@@ -1,6 +1,6 @@
 import pytest
 
-from mcp_oauth2_deps.protocol.urls import host_fields, is_loopback_host, url_problem, without_user
+from mcp_oauth2_deps.protocol.urls import host_fields, is_loopback_host, path_of, url_problem, without_user
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.0.9", "::1"])
@@ -109,3 +109,16 @@ def test_a_query_is_unfit_only_where_none_is_allowed(url):
 def test_a_server_answers_under_the_host_and_origin_of_its_url(url, hosts, origins):
     found = host_fields(url)
     assert (set(found[0]), set(found[1])) == (hosts, origins)
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("https://a.example/mcp", "/mcp"),
+        ("https://a.example", "/"),
+        ("https://a.example/a%20b/?x=1", "/a b/"),
+        ("https://a.example/a%2Fb", "/a/b"),
+    ],
+)
+def test_the_path_of_a_url_is_decoded_as_servers_hand_it_on(url, path):
+    assert path_of(url) == path
