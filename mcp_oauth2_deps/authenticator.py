@@ -71,24 +71,24 @@ class Authenticator:
         self._documents = documents or HTTPDocuments(
             timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http
         )
-        self._clock = clock
-        self.stores = {issuer: self._make_store(issuer, self._documents) for issuer in settings.issuer}
+        self.jwks_store = self._make_store(self._documents, clock)
         self._verified = VerifiedTokens(settings.token_cache_size)
         self._headers: dict[bytes, UnverifiedHeader] = {}
         self._now = wall_clock
 
-    def _make_store(self, issuer: str, documents: DocumentSource) -> JWKSStore:
+    def _make_store(self, documents: DocumentSource, clock: Callable[[], float]) -> JWKSStore:
+        uri = self.settings.jwks_uri
         return JWKSStore(
-            issuer,
             documents,
+            jwks_uris={} if uri is None else dict.fromkeys(self.settings.issuer, uri),
             algorithms=self.policy.algorithms,
-            jwks_uri=self.settings.jwks_uri,
             refresh_after=self.settings.soft_age,
             cache_ttl=self.settings.jwks_cache_ttl,
             cooldown=self.settings.jwks_refresh_cooldown,
             # Metadata and keys; a third and a fourth exchange come only after quick refusals.
             deadline=2 * self.settings.http_timeout,
-            clock=self._clock,
+            max_issuers=len(self.settings.issuer),
+            clock=clock,
         )
 
     async def start(self) -> None:
@@ -102,10 +102,10 @@ class Authenticator:
                 # What is wrong here, the fetch below will say, and go on trying.
                 with suppress(Exception):
                     await self._documents.prepare()
-            for store in self.stores.values():
-                store.refresh_soon()
+            for issuer in self.policy.issuers:
+                self.jwks_store.start_refresh(issuer)
             return
-        results = await asyncio.gather(*(store.key_set() for store in self.stores.values()), return_exceptions=True)
+        results = await asyncio.gather(*map(self.jwks_store.key_set, self.policy.issuers), return_exceptions=True)
         for result in results:
             if isinstance(result, IssuerUnavailableError):
                 raise IssuerUnavailableError(
@@ -120,8 +120,7 @@ class Authenticator:
 
     async def aclose(self) -> None:
         """Ends what is in flight. The authenticator may be used again."""
-        for store in self.stores.values():
-            await store.aclose()
+        await self.jwks_store.aclose()
 
     def authenticate(self, credentials: Credentials) -> Coroutine[Any, Any, AccessToken]:
         """Guarantees that the token is a signed access token of a trusted issuer for this resource, valid now.
@@ -141,14 +140,14 @@ class Authenticator:
         if remembered is not None:
             known, key_set = remembered
             # A removed key and a passed expiry are honoured at once.
-            if self.stores[known.issuer].current() is key_set and self._now() < known.expires_at + self.policy.leeway:
+            current = self.jwks_store.current_and_refresh_ahead(known.issuer)
+            if current is key_set and self._now() < known.expires_at + self.policy.leeway:
                 return known
         return await self._verify(token, digest)
 
     async def _verify(self, raw: str, digest: bytes | None) -> AccessToken:
         header: UnverifiedHeader | None = None
         issuer: str | None = None
-        store: JWKSStore | None = None
         verified_claims: Mapping[str, object] | None = None
         try:
             token = split_token(raw)
@@ -161,18 +160,17 @@ class Authenticator:
             except ValueError:
                 raise InvalidTokenError("malformed") from None
             issuer = verify_issuer(claims, self.policy)
-            store = self.stores[issuer]
-            key_set = store.current()
+            key_set = self.jwks_store.current_and_refresh_ahead(issuer)
             key = None if key_set is None else key_set.select(header)
             if key_set is None or key is None:
-                key_set, key = await self._look_up(header, store)
+                key_set, key = await self._look_up(header, issuer)
             verify_signature(token, key)
             verified_claims = claims
             access_token = verify_claims(claims, header, self.policy, now=self._now())
         except InvalidTokenError as error:
-            if store is not None and verified_claims is None:
-                # The issuer may have put another key under the same kid. Asked beside this request, once per cooldown.
-                store.refresh_soon()
+            if issuer is not None and verified_claims is None:
+                # The issuer may have put another key under the same kid. It is asked in the background, once per cooldown.
+                self.jwks_store.start_refresh(issuer)
             _add_facts(error, header, issuer, verified_claims or {})
             raise
         # Only now: headers of bad tokens, which anybody can vary, must not push good ones out.
@@ -184,12 +182,12 @@ class Authenticator:
             self._verified.remember(digest, access_token, key_set)
         return access_token
 
-    async def _look_up(self, header: UnverifiedHeader, store: JWKSStore) -> tuple[KeySet, SignatureKey]:
+    async def _look_up(self, header: UnverifiedHeader, issuer: str) -> tuple[KeySet, SignatureKey]:
         """The issuer's key for this header, fetched if need be, and the set that it is in."""
-        key_set = await store.key_set()
+        key_set = await self.jwks_store.key_set(issuer)
         key = key_set.select(header)
         if key is None:
-            key_set = await store.refreshed_key_set()
+            key_set = await self.jwks_store.refreshed_key_set(issuer)
             key = key_set.select(header)
         if key is None:
             raise InvalidTokenError("unknown_key", claim="kid")

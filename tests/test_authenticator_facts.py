@@ -8,6 +8,7 @@ import pytest
 
 from mcp_oauth2_deps import Authenticator, OAuth2Settings
 from mcp_oauth2_deps.errors import DocumentError, InvalidTokenError, IssuerUnavailableError
+from mcp_oauth2_deps.testing import DevelopmentIssuer
 
 RESOURCE = "https://api.example.com/mcp"
 
@@ -133,6 +134,20 @@ async def test_keys_are_read_for_the_algorithms_of_the_settings(make, issuer):
     await make(algorithms=("RS256", "ES256")).start()
 
 
+async def test_each_configured_issuer_has_its_place_in_the_store(make):
+    issuers = [DevelopmentIssuer(f"https://{name}.example.com", algorithm="ES256", audience=RESOURCE) for name in "abc"]
+
+    class Issuers:
+        async def fetch(self, url):
+            return await next(issuer for issuer in issuers if url.startswith(issuer.url)).fetch(url)
+
+    authenticator = make(documents=Issuers(), issuer=tuple(issuer.url for issuer in issuers), token_cache_size=0)
+    for _ in range(2):
+        for issuer in issuers:
+            assert (await authenticator.verify(issuer.token())).issuer == issuer.url
+    assert [issuer.requests["/jwks"] for issuer in issuers] == [1, 1, 1]
+
+
 class Silent:
     async def fetch(self, url):
         await asyncio.Event().wait()
@@ -213,11 +228,10 @@ async def test_a_start_fetches_the_keys(make, issuer):
 
 async def test_an_error_of_another_kind_ends_the_start_as_it_is(make, monkeypatch):
     authenticator = make()
-    (store,) = authenticator.stores.values()
 
-    async def fail():
+    async def fail(issuer):
         raise LookupError("a flaw")
 
-    monkeypatch.setattr(store, "key_set", fail)
+    monkeypatch.setattr(authenticator.jwks_store, "key_set", fail)
     with pytest.raises(LookupError, match="a flaw"):
         await authenticator.start()

@@ -245,10 +245,10 @@ def test_a_refusal_is_one_log_line_without_the_token(app, issuer, caplog):
 
 
 def test_an_issuer_that_is_down_is_503_with_retry_after(auth, issuer, monkeypatch):
-    async def down():
-        raise IssuerUnavailableError(issuer.url, "down", retry_after=7)
+    async def down(issuer):
+        raise IssuerUnavailableError(issuer, "down", retry_after=7)
 
-    monkeypatch.setattr(auth.authenticator.stores[issuer.url], "key_set", down)
+    monkeypatch.setattr(auth.authenticator.jwks_store, "key_set", down)
     app = FastAPI()
     app.get("/", dependencies=[Security(auth)])(lambda: None)
     response = TestClient(app).get("/", headers=issuer.bearer())

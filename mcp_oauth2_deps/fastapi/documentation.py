@@ -53,11 +53,11 @@ class SchemeDescription:
         except ValidationError:
             return {self.name: OAuth2Model(flows=OAuthFlows())}
         models: dict[str, OAuth2Model] = {}
-        for issuer, store in self._gate.authenticator.stores.items():
+        for issuer in settings.issuer:
             name = self.name
             if len(settings.issuer) > 1:
                 name = _UNFIT_FOR_A_NAME.sub("-", f"{name}-{urlsplit(issuer).netloc}{urlsplit(issuer).path}").rstrip("-")
-            models[name] = self._model(settings, issuer, store.metadata)
+            models[name] = self._model(settings, issuer, self._gate.authenticator.jwks_store.metadata(issuer))
         return models
 
     def _model(self, settings: OAuth2Settings, issuer: str, found: IssuerMetadata | None) -> OAuth2Model:

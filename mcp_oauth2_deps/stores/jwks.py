@@ -1,4 +1,4 @@
-"""The key set of one issuer: fetched once for all who wait, refreshed ahead, forgotten at its hard age.
+"""The key sets of all issuers: fetched once for all who wait, refreshed ahead, forgotten at their hard age.
 
 Which key fits a token does not belong here, nor does the token.
 """
@@ -8,9 +8,11 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
 
-from cachetools import TTLCache
+from cachetools import LRUCache, TTLCache
 
 from mcp_oauth2_deps.errors import DocumentError, IssuerUnavailableError
 from mcp_oauth2_deps.protocol.encoding import printable
@@ -22,221 +24,268 @@ from mcp_oauth2_deps.stores.documents import Document, DocumentSource
 
 logger = logging.getLogger(__name__)
 
-# So many keys are built within a millisecond or two.
-_FEW_KEYS = 16
-_MOST_SHOWN = 10
-# Seconds. A key set that must not be stored is not fetched for every token all the same.
-_LEAST_INTERVAL = 1
+# Up to this many keys are built on the event loop (1 to 2 ms); larger sets are built in a thread.
+_KEYS_BUILT_ON_LOOP = 16
+_MAX_KEY_IDS_SHOWN = 10
+# Seconds. `Cache-Control` may ask for a refresh sooner than `refresh_after`, but not sooner than this: Auth0 sends `max-age=15`
+# and Keycloak `no-cache` with their keys, and each worker would ask all the time. A new key is found by its `kid` anyway.
+_MIN_REFRESH_AFTER = 300
 _SHOWABLE = re.compile(r"[\x21-\x7e]{1,200}")
 
 
-def _monotonic() -> float:
-    # Looked up at each call, so that a test that moves time moves this clock too.
-    return time.monotonic()
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """Keys of an issuer, and the instant from which they are refreshed in the background."""
+
+    key_set: KeySet
+    refresh_at: float
+
+
+@dataclass(slots=True)
+class _Record:
+    """What is known of an issuer apart from its keys: the last attempt to fetch them, and the issuer's metadata."""
+
+    attempted_at: float = -math.inf
+    failure: str | None = None
+    metadata: IssuerMetadata | None = None
+    discovered_at: float = -math.inf
 
 
 class JWKSStore:
-    """The keys of one issuer. Readers get an immutable `KeySet`; a failed refresh changes nothing.
+    """The keys of all trusted issuers. Readers get an immutable `KeySet`; a failed refresh changes nothing.
 
-    At most one fetch is in flight. A waiter that is cancelled cancels its own wait only.
+    At most one fetch per issuer is in flight. A waiter that is cancelled cancels its own wait only. Issuers do not affect each
+    other, except that beyond `max_issuers` the least recently used is forgotten, and its keys are fetched again when needed.
+    It belongs to one event loop at a time.
+
+    Does not check: that an issuer is trusted. It fetches the keys of whatever issuer it is asked for.
+
+    Example:
+        `await JWKSStore(documents).key_set("https://auth.example.com")`
     """
 
     def __init__(
         self,
-        issuer: str,
         documents: DocumentSource,
         *,
+        jwks_uris: Mapping[str, str] | None = None,
         algorithms: Collection[str] = SUPPORTED_ALGORITHMS,
-        jwks_uri: str | None = None,
         refresh_after: float = 600,
         cache_ttl: float = 3600,
         cooldown: float = 30,
         deadline: float = 10,
-        clock: Callable[[], float] = _monotonic,
+        max_issuers: int = 1024,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing is fetched yet.
 
         Args:
-            issuer: the issuer, verbatim.
-            documents: how they are fetched.
+            documents: how metadata and keys are fetched.
+            jwks_uris: issuer to the URL of its keys, for issuers where that is not to be discovered.
             algorithms: JWS algorithms that keys are wanted for.
-            jwks_uri: where the keys are, when it is not to be discovered.
             refresh_after: soft age in seconds; from here keys are refreshed in the background.
             cache_ttl: hard age in seconds; no older key is ever returned.
-            cooldown: least seconds from the end of an attempt to the next, except a refresh due after a success.
+            cooldown: least seconds from the end of an attempt to the next for that issuer, except a refresh due after a success.
             deadline: seconds for one attempt, metadata and keys together.
+            max_issuers: how many issuers are remembered.
             clock: seconds, never going back.
         """
-        self._issuer, self._documents = issuer, documents
+        self._documents = documents
+        self._jwks_uris = {} if jwks_uris is None else jwks_uris
         self._algorithms = frozenset(algorithms)
-        self._jwks_uri = jwks_uri
         self._refresh_after = refresh_after
         self._cache_ttl = cache_ttl
         self._cooldown = cooldown
         self._deadline = deadline
         self._clock = clock
-        self._cache: TTLCache[str, KeySet] = TTLCache(maxsize=1, ttl=cache_ttl, timer=clock)
-        self._fresh: KeySet | None = None
-        self._fresh_until = self._refresh_at = self._attempted_at = self._discovered_at = -math.inf
-        self._failure: str | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._metadata: IssuerMetadata | None = None
+        self._loaded: TTLCache[str, _Loaded] = TTLCache(max_issuers, cache_ttl, timer=clock)
+        self._records: LRUCache[str, _Record] = LRUCache(max_issuers)
+        self._tasks: dict[str, asyncio.Task[KeySet | None]] = {}
 
-    @property
-    def metadata(self) -> IssuerMetadata | None:
+    def metadata(self, issuer: str) -> IssuerMetadata | None:
         """The issuer's metadata as last discovered."""
-        return self._metadata
+        return self._record(issuer).metadata
 
-    def current(self) -> KeySet | None:
-        """The keys in hand, none when they are past their hard age. Past their soft age a refresh starts beside it."""
-        # Below both ages; asked for every token.
-        if self._clock() < self._fresh_until:
-            return self._fresh
-        key_set = self._cache.get(self._issuer)
-        if key_set is not None and self._clock() >= self._refresh_at:
-            self._start_refresh()
-        return key_set
+    def current_and_refresh_ahead(self, issuer: str) -> KeySet | None:
+        """Returns the issuer's loaded keys, or None if there are none or they exceed `cache_ttl`.
 
-    async def key_set(self) -> KeySet:
-        """The keys in hand, or else the keys fetched now.
+        Side effect: starts a background refresh once they exceed `refresh_after`.
+        """
+        try:
+            # Asked for every token: `get` looks twice and costs three times as much.
+            loaded = self._loaded[issuer]
+        except KeyError:
+            return None
+        if self._clock() >= loaded.refresh_at:
+            self._start(issuer)
+        return loaded.key_set
+
+    async def key_set(self, issuer: str) -> KeySet:
+        """The issuer's loaded keys, or else the keys fetched now.
 
         Raises:
             IssuerUnavailableError: there are none, and none can be had before the cooldown is over.
         """
-        key_set = self.current()
+        key_set = self.current_and_refresh_ahead(issuer)
         if key_set is None:
-            await self._wait_for(self._start_refresh())
-            key_set = self._cache.get(self._issuer)
+            key_set = await _outcome(self._start(issuer))
         if key_set is None:
-            raise self._unavailable()
+            raise self._unavailable(issuer)
         return key_set
 
-    async def refreshed_key_set(self) -> KeySet:
-        """The keys after one more look, for a key id that is not among them. Inside the cooldown no look is taken.
+    async def refreshed_key_set(self, issuer: str) -> KeySet:
+        """The issuer's keys after one more look, for a key id that is not among them. Inside the cooldown no look is taken.
 
         Raises:
             IssuerUnavailableError: the last look failed, so nobody can say whether the issuer has such a key.
         """
-        await self._wait_for(self.refresh_soon())
-        if self._failure is not None:
-            raise self._unavailable()
-        return await self.key_set()
+        task = self._start(issuer, due=False)
+        if task is None and self._record(issuer).failure is None:
+            return await self.key_set(issuer)
+        key_set = await _outcome(task)
+        if key_set is None:
+            raise self._unavailable(issuer)
+        return key_set
 
-    def refresh_soon(self) -> "asyncio.Task[None] | None":
-        """Starts a refresh beside the request, unless the cooldown forbids it; returns what is in flight."""
-        return self._start_refresh(due=False)
+    def start_refresh(self, issuer: str) -> None:
+        """Starts a background refresh of the issuer's keys, unless one is in flight or the cooldown forbids it."""
+        self._start(issuer, due=False)
 
     async def aclose(self) -> None:
-        """Ends a fetch in flight. The keys stay."""
-        task, self._task = self._in_flight(), None
-        if task is not None:
+        """Ends the fetches in flight. The keys stay."""
+        tasks = [task for task in map(self._in_flight, tuple(self._tasks)) if task is not None]
+        self._tasks.clear()
+        for task in tasks:
             task.cancel()
-            await self._wait_for(task)
+        if tasks:
+            await asyncio.wait(tasks)
 
-    def _in_flight(self) -> "asyncio.Task[None] | None":
-        task = self._task
-        # A test client may leave the task of an event loop that is gone.
+    def _record(self, issuer: str) -> _Record:
+        return self._records.get(issuer) or _Record()
+
+    def _in_flight(self, issuer: str) -> asyncio.Task[KeySet | None] | None:
+        task = self._tasks.get(issuer)
+        # A test client may leave the task of an event loop that is closed; nobody would ever finish it.
         if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
             return None
         return task
 
-    def _start_refresh(self, *, due: bool = True) -> "asyncio.Task[None] | None":
-        task = self._in_flight()
+    def _start(self, issuer: str, *, due: bool = True) -> asyncio.Task[KeySet | None] | None:
+        task = self._in_flight(issuer)
         if task is not None:
             return task
-        cooling_down = self._clock() < self._attempted_at + self._cooldown
-        if cooling_down and not (due and self._failure is None):
+        record = self._record(issuer)
+        cooling_down = self._clock() < record.attempted_at + self._cooldown
+        if cooling_down and not (due and record.failure is None):
             return None
-        self._task = asyncio.get_running_loop().create_task(self._refresh())
-        return self._task
+        task = asyncio.get_running_loop().create_task(self._refresh(issuer, record))
+        self._tasks[issuer] = task
+        task.add_done_callback(partial(self._forget, issuer))
+        return task
 
-    @staticmethod
-    async def _wait_for(task: "asyncio.Task[None] | None") -> None:
-        if task is not None:
-            await asyncio.wait({task})
+    def _forget(self, issuer: str, task: asyncio.Task[KeySet | None]) -> None:
+        if self._tasks.get(issuer) is task:
+            del self._tasks[issuer]
 
-    async def _refresh(self) -> None:
-        before, self._attempted_at = self._attempted_at, self._clock()
+    async def _refresh(self, issuer: str, record: _Record) -> KeySet | None:
+        """One attempt. Returns the keys it brought: who waits for it gets them even if other issuers displaced them since."""
+        try:
+            key_set, document = await self._attempt(issuer, record)
+        except DocumentError as error:
+            record.attempted_at, record.failure = self._clock(), str(error)
+            self._log_failure(issuer, str(error))
+            return None
+        except asyncio.CancelledError:
+            # It says nothing of the issuer that we stop, so this attempt starts no cooldown.
+            record.failure = "the attempt was ended from outside"
+            raise
+        else:
+            record.attempted_at, record.failure = self._clock(), None
+            return self._keep(issuer, key_set, document.max_age)
+        finally:
+            self._records[issuer] = record
+
+    async def _attempt(self, issuer: str, record: _Record) -> tuple[KeySet, Document]:
         try:
             async with asyncio.timeout(self._deadline):
-                key_set, document = await self._fetch()
-        except DocumentError as error:
-            self._fail(str(error))
-        except TimeoutError:
-            self._fail(f"metadata and keys together took longer than {self._deadline:g} s")
-        except asyncio.CancelledError:
-            self._failure = "the attempt was ended from outside"
-            # That says nothing of the issuer; the next life need not wait for a cooldown.
-            self._attempted_at = before
+                url = await self._locate(issuer, record)
+                return await self._fetch(url)
+        except DocumentError:
             raise
-        # A document source of the user's own, or a machine without threads: it must not take the store along.
+        except TimeoutError:
+            raise DocumentError(f"metadata and keys together took longer than {self._deadline:g} s") from None
+        # A document source of the user's own, or a machine without threads: one failed attempt must not break the store.
         except Exception as error:
-            self._fail(f"the attempt failed ({type(error).__name__})")
-        else:
-            self._succeed(key_set, document)
-        self._attempted_at = self._clock()
+            raise DocumentError(f"the attempt failed ({type(error).__name__})") from None
 
-    async def _fetch(self) -> tuple[KeySet, Document]:
-        url = await self._locate()
+    async def _fetch(self, url: str) -> tuple[KeySet, Document]:
         try:
             document = await self._documents.fetch(url)
             published = document.content.get("keys")
-            if isinstance(published, list) and len(published) > _FEW_KEYS:
-                # A thousand keys take tenths of a second to build, which the event loop has not.
+            if isinstance(published, list) and len(published) > _KEYS_BUILT_ON_LOOP:
                 return await asyncio.to_thread(KeySet.from_document, document.content, self._algorithms), document
             return KeySet.from_document(document.content, self._algorithms), document
         except (DocumentError, UnusableKeySetError) as error:
             place = url if _SHOWABLE.fullmatch(url) else "the jwks_uri of its metadata"
             raise DocumentError(f"{place}: {error}") from None
 
-    async def _locate(self) -> str:
-        if self._jwks_uri is not None:
-            return self._jwks_uri
-        stale = self._failure is not None or self._clock() >= self._discovered_at + self._cache_ttl
-        if self._metadata is None or stale:
+    async def _locate(self, issuer: str, record: _Record) -> str:
+        """The URL of the issuer's keys. After a failure it is discovered again: the issuer may have moved them."""
+        configured = self._jwks_uris.get(issuer)
+        if configured is not None:
+            return configured
+        stale = record.failure is not None or self._clock() >= record.discovered_at + self._cache_ttl
+        if record.metadata is None or stale:
             try:
-                self._metadata = await discover(self._issuer, self._documents)
-                self._discovered_at = self._clock()
+                record.metadata = await discover(issuer, self._documents)
+                record.discovered_at = self._clock()
             except DocumentError:
-                if self._metadata is None:
+                if record.metadata is None:
                     raise
-        return self._metadata.jwks_uri
+        return record.metadata.jwks_uri
 
-    def _fail(self, cause: str) -> None:
-        self._failure = cause
-        in_hand = self._cache.get(self._issuer)
+    def _keep(self, issuer: str, key_set: KeySet, max_age: int | None) -> KeySet:
+        interval = self._refresh_after if max_age is None else min(self._refresh_after, max(max_age, _MIN_REFRESH_AFTER))
+        _log_success(issuer, key_set, interval)
+        previous = self._loaded.get(issuer)
+        # Tokens are remembered together with the key set that verified them, so the same keys stay the same object.
+        if previous is not None and previous.key_set == key_set:
+            key_set = previous.key_set
+        self._loaded[issuer] = _Loaded(key_set, self._clock() + interval)
+        return key_set
+
+    def _log_failure(self, issuer: str, cause: str) -> None:
         logger.warning(
-            "keys of issuer %s could not be refreshed: %s. %s. Check that this host reaches the issuer and that "
-            "MCP_OAUTH2_ISSUER (or MCP_OAUTH2_JWKS_URI) is right; the next attempt comes after %g s.",
-            self._issuer,
+            "keys of issuer %s could not be refreshed: %s. %s. Check that this host reaches the issuer and that the settings "
+            "issuer and jwks_uri are right; the next attempt comes after %g s.",
+            issuer,
             cause,
-            "Requests with a token get 503" if in_hand is None else "The keys in hand stay in use until their hard age",
+            "Its loaded keys stay in use until their hard age" if issuer in self._loaded else "Requests with its tokens get 503",
             self._cooldown,
         )
 
-    def _succeed(self, key_set: KeySet, document: Document) -> None:
-        now = self._clock()
-        previous = self._cache.get(self._issuer)
-        # The same keys stay the same object, which keeps the tokens remembered with them.
-        self._fresh = self._cache[self._issuer] = previous if previous is not None and previous == key_set else key_set
-        self._failure = None
-        interval = self._refresh_after
-        if document.max_age is not None:
-            interval = min(interval, max(document.max_age, self._cooldown, _LEAST_INTERVAL))
-        self._refresh_at = now + interval
-        self._fresh_until = now + min(interval, self._cache_ttl)
-        logger.info(
-            "keys of issuer %s refreshed: %d usable (%s), %d skipped%s; the next refresh is due in %g s",
-            self._issuer,
-            len(key_set),
-            ", ".join(printable(kid, 80) for kid in sorted(key_set.key_ids)[:_MOST_SHOWN]) or "without kid",
-            len(key_set.skipped),
-            f" ({'; '.join(sorted(set(key_set.skipped)))})" if key_set.skipped else "",
-            interval,
-        )
+    def _unavailable(self, issuer: str) -> IssuerUnavailableError:
+        record = self._record(issuer)
+        wait = record.attempted_at + self._cooldown - self._clock()
+        cause = record.failure or "the attempt was ended before it began"
+        return IssuerUnavailableError(issuer, cause, retry_after=math.ceil(max(1, wait)))
 
-    def _unavailable(self) -> IssuerUnavailableError:
-        wait = self._attempted_at + self._cooldown - self._clock()
-        return IssuerUnavailableError(
-            self._issuer, self._failure or "they are past their hard age", retry_after=math.ceil(max(1, wait))
-        )
+
+async def _outcome(task: asyncio.Task[KeySet | None] | None) -> KeySet | None:
+    """What a refresh brings. Waiting does not own it: a waiter that is cancelled leaves it to the others."""
+    if task is None:
+        return None
+    await asyncio.wait({task})
+    return None if task.cancelled() else task.result()
+
+
+def _log_success(issuer: str, key_set: KeySet, interval: float) -> None:
+    logger.info(
+        "keys of issuer %s refreshed: %d usable (%s), %d skipped%s; the next refresh is due in %g s",
+        issuer,
+        len(key_set),
+        ", ".join(printable(kid, 80) for kid in sorted(key_set.key_ids)[:_MAX_KEY_IDS_SHOWN]) or "without kid",
+        len(key_set.skipped),
+        f" ({'; '.join(sorted(set(key_set.skipped)))})" if key_set.skipped else "",
+        interval,
+    )

@@ -51,11 +51,11 @@ async def stages(source: DevelopmentIssuer) -> dict[str, Callable[[], Any]]:
     settings = OAuth2Settings(issuer=source.url, resource=RESOURCE, allow_insecure_http=True, token_cache_size=0)
     authenticator = Authenticator(settings)
     await authenticator.start()
-    policy, store = authenticator.policy, authenticator.stores[source.url]
+    policy, store = authenticator.policy, authenticator.jwks_store
     raw = mint(source)
     token = split_token(raw)
     header = read_header(token.header_segment)
-    key_set = await store.key_set()
+    key_set = await store.key_set(source.url)
     key = key_set.select(header)
     keys = {token.header_segment: key}
     now = time.time()

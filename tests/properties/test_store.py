@@ -1,4 +1,7 @@
-"""A state machine for `JWKSStore`: look-ups, rotations, failures, cancellations and clock jumps in any order (rules E4 to E6)."""
+"""A state machine for `JWKSStore`: look-ups of several issuers, rotations, failures, cancellations and clock jumps in any order.
+
+Rules E4 to E7. The same laws with room for all issuers and with room for one, where each look-up displaces another's keys.
+"""
 
 import asyncio
 
@@ -11,15 +14,19 @@ from mcp_oauth2_deps.errors import DocumentError, IssuerUnavailableError
 from mcp_oauth2_deps.stores.documents import Document
 from mcp_oauth2_deps.testing import SigningKey
 
-ISSUER = "https://auth.example.com"
+URLS = ("https://one.example.com", "https://two.example.com", "https://three.example.com")
 SOFT, HARD, COOLDOWN = 100, 400, 10
 KEYS = {kid: SigningKey.generate("ES256", kid).public_jwk() for kid in ("one", "two", "three")}
 
+issuers = st.integers(0, len(URLS) - 1)
+published_sets = st.frozensets(st.sampled_from(sorted(KEYS)), min_size=1)
 
-class Source:
+
+class Issuer:
     """An issuer whose answers the machine decides, and which takes note of every attempt."""
 
-    def __init__(self, clock):
+    def __init__(self, url, clock):
+        self.url = url
         self.clock = clock
         self.published = frozenset({"one"})
         self.broken = False
@@ -29,8 +36,9 @@ class Source:
         self.most_running = 0
         self.attempts = []
         self.served = []
+        self.loaded = None
 
-    async def fetch(self, _):
+    async def fetch(self):
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         self.attempts.append(self.clock())
@@ -39,61 +47,73 @@ class Source:
             if self.broken:
                 raise DocumentError("it answers 500")
             self.served.append(self.published)
+            self.loaded = self.clock(), self.published
             return Document({"keys": [KEYS[kid] for kid in sorted(self.published)]})
         finally:
             self.running -= 1
 
 
+class Source:
+    def __init__(self, issuers):
+        self.places = {f"{issuer.url}/keys": issuer for issuer in issuers}
+
+    async def fetch(self, url):
+        return await self.places[url].fetch()
+
+
 class StoreMachine(RuleBasedStateMachine):
     """The model: which sets were served and when; no answer may be older, other or more often asked for."""
+
+    max_issuers = len(URLS)
 
     def __init__(self):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.now = self.latest = 1000.0
         self.went_back = False
-        self.source = Source(lambda: self.now)
+        self.issuers = [Issuer(url, lambda: self.now) for url in URLS]
         self.store = JWKSStore(
-            ISSUER,
-            self.source,
-            jwks_uri=f"{ISSUER}/keys",
+            Source(self.issuers),
+            jwks_uris={url: f"{url}/keys" for url in URLS},
             refresh_after=SOFT,
             cache_ttl=HARD,
             cooldown=COOLDOWN,
+            max_issuers=self.max_issuers,
             clock=lambda: self.now,
         )
         self.waiting = []
         self.cancelled = 0
-        self.loaded = None
+
+    @property
+    def displaces(self):
+        return self.max_issuers < len(URLS)
 
     def teardown(self):
-        self.source.gate.set()
-        for task in self.waiting:
+        for issuer in self.issuers:
+            issuer.gate.set()
+        for task, _ in self.waiting:
             task.cancel()
         self.loop.run_until_complete(self._end())
         self.loop.close()
 
     async def _end(self):
-        await asyncio.gather(*self.waiting, return_exceptions=True)
+        await asyncio.gather(*(task for task, _ in self.waiting), return_exceptions=True)
         await self.store.aclose()
 
     def turn(self, rounds=12):
-        """Lets everything run that can run, and notes what it brought."""
+        """Lets everything run that can run, and judges what is done."""
 
         async def wait():
             for _ in range(rounds):
                 await asyncio.sleep(0)
 
-        before = len(self.source.served)
         self.loop.run_until_complete(wait())
-        if len(self.source.served) > before:
-            self.loaded = self.now, self.source.served[-1]
-        done = [task for task in self.waiting if task.done()]
-        self.waiting = [task for task in self.waiting if not task.done()]
-        for task in done:
-            self.judge(task)
+        done = [(task, issuer) for task, issuer in self.waiting if task.done()]
+        self.waiting = [(task, issuer) for task, issuer in self.waiting if not task.done()]
+        for task, issuer in done:
+            self.judge(task, issuer)
 
-    def judge(self, task):
+    def judge(self, task, issuer):
         if task.cancelled():
             self.cancelled -= 1
             assert self.cancelled >= 0, "a wait was cancelled that nobody cancelled"
@@ -101,24 +121,46 @@ class StoreMachine(RuleBasedStateMachine):
         error = task.exception()
         if error is not None:
             assert isinstance(error, IssuerUnavailableError), error
+            assert error.issuer == issuer.url
             assert error.retry_after >= 1
             return
-        assert frozenset(task.result().key_ids) in self.source.served
+        assert frozenset(task.result().key_ids) in issuer.served
 
-    @rule(kids=st.frozensets(st.sampled_from(sorted(KEYS)), min_size=1))
-    def rotate(self, kids):
-        self.source.published = kids
+    def current(self, issuer):
+        """The keys that a request would get now. What it starts in the background runs at the next turn."""
 
-    @rule(broken=st.booleans())
-    def switch(self, broken):
-        self.source.broken = broken
+        async def ask():
+            return self.store.current_and_refresh_ahead(issuer.url)
 
-    @rule(closed=st.booleans())
-    def hold(self, closed):
+        return self.loop.run_until_complete(ask())
+
+    def start(self, kind, issuer, count=1):
+        tasks = [self.loop.create_task(getattr(self.store, kind)(issuer.url)) for _ in range(count)]
+        self.waiting += [(task, issuer) for task in tasks]
+        self.turn()
+        return tasks
+
+    def let_run(self, issuer, *, broken):
+        """Ends what is held up, and goes on when every cooldown is over."""
+        issuer.gate.set()
+        self.turn()
+        issuer.broken = broken
+        self.now = max(self.now, self.latest) + COOLDOWN
+
+    @rule(index=issuers, kids=published_sets)
+    def rotate(self, index, kids):
+        self.issuers[index].published = kids
+
+    @rule(index=issuers, broken=st.booleans())
+    def switch(self, index, broken):
+        self.issuers[index].broken = broken
+
+    @rule(index=issuers, closed=st.booleans())
+    def hold(self, index, closed):
         if closed:
-            self.source.gate.clear()
+            self.issuers[index].gate.clear()
         else:
-            self.source.gate.set()
+            self.issuers[index].gate.set()
             self.turn()
 
     @rule(seconds=st.sampled_from([0.5, COOLDOWN - 1, COOLDOWN, SOFT - 1, SOFT, HARD - 1, HARD, 10 * HARD]))
@@ -131,128 +173,149 @@ class StoreMachine(RuleBasedStateMachine):
         self.now -= seconds
         self.went_back = True
 
-    @rule(count=st.integers(1, 5), kind=st.sampled_from(["key_set", "refreshed_key_set"]))
-    def look_up(self, count, kind):
-        asked = len(self.source.attempts)
-        self.start(kind, count)
+    @rule(index=issuers, count=st.integers(1, 5), kind=st.sampled_from(["key_set", "refreshed_key_set"]))
+    def look_up(self, index, count, kind):
+        issuer = self.issuers[index]
+        asked = [len(other.attempts) for other in self.issuers]
+        self.start(kind, issuer, count)
         # All who ask at one instant cost one attempt.
-        assert len(self.source.attempts) <= asked + 1
+        assert len(issuer.attempts) <= asked[index] + 1
+
+    @rule(index=issuers)
+    def refresh_ahead(self, index):
+        self.current(self.issuers[index])
+        self.turn()
 
     @rule(index=st.integers(0, 10))
     @precondition(lambda self: self.waiting)
     def cancel(self, index):
-        running = self.source.running
-        task = self.waiting[index % len(self.waiting)]
+        running = [issuer.running for issuer in self.issuers]
+        task, _ = self.waiting[index % len(self.waiting)]
         if task.cancel():
             self.cancelled += 1
         self.turn()
-        assert self.source.running == running, "the fetch ended with one of its waiters"
+        assert [issuer.running for issuer in self.issuers] == running, "a fetch ended with one of its waiters"
 
     @rule()
     def close(self):
         self.loop.run_until_complete(self.store.aclose())
         self.turn()
-        assert self.source.running == 0
+        assert [issuer.running for issuer in self.issuers] == [0] * len(URLS)
         assert self.waiting == []
 
-    def start(self, kind, count=1):
-        tasks = [self.loop.create_task(getattr(self.store, kind)()) for _ in range(count)]
-        self.waiting += tasks
-        self.turn()
-        return tasks
-
-    def let_run(self, *, broken):
-        """Ends what is held up, and goes on when every cooldown is over."""
-        self.source.gate.set()
-        self.turn()
-        self.source.broken = broken
-        self.now = max(self.now, self.latest) + COOLDOWN
-
-    @rule(kids=st.frozensets(st.sampled_from(sorted(KEYS)), min_size=1))
-    def recover(self, kids):
-        """With a sound issuer, one cooldown later an unknown kid finds what is published now."""
-        self.let_run(broken=False)
-        self.source.published = kids
-        (task,) = self.start("refreshed_key_set")
+    @rule(index=issuers, kids=published_sets)
+    def recover(self, index, kids):
+        """With a sound issuer, one cooldown later an unknown kid finds what is published now, whatever the other issuers do."""
+        issuer = self.issuers[index]
+        self.let_run(issuer, broken=False)
+        issuer.published = kids
+        (task,) = self.start("refreshed_key_set", issuer)
         assert task.result().key_ids == kids
 
-    @rule()
-    def fail(self):
-        """During an outage keys in hand stay, an unknown kid is no verdict, and the cooldown counts."""
-        self.let_run(broken=True)
-        in_hand = self.store._cache.get(ISSUER)
-        (task,) = self.start("refreshed_key_set")
-        assert isinstance(task.exception(), IssuerUnavailableError)
-        assert self.store._cache.get(ISSUER) is in_hand
-        asked = len(self.source.attempts)
-        for kind in ("refreshed_key_set", "key_set"):
-            self.start(kind, 3)
-        assert len(self.source.attempts) == asked
+    @rule(index=issuers)
+    def find(self, index):
+        """With a sound issuer, one cooldown later its keys are had: displaced or too old, they are fetched again."""
+        issuer = self.issuers[index]
+        self.let_run(issuer, broken=False)
+        (task,) = self.start("key_set", issuer)
+        assert task.result().key_ids in issuer.served
 
-    @rule(count=st.integers(2, 6), index=st.integers(0, 5))
-    def leave(self, count, index):
+    @rule(index=issuers)
+    def fail(self, index):
+        """During an outage loaded keys stay, an unknown kid is no verdict, and the cooldown counts."""
+        issuer = self.issuers[index]
+        self.let_run(issuer, broken=True)
+        loaded = self.current(issuer)
+        (task,) = self.start("refreshed_key_set", issuer)
+        assert isinstance(task.exception(), IssuerUnavailableError)
+        assert self.current(issuer) is loaded
+        asked = len(issuer.attempts)
+        for kind in ("refreshed_key_set", "key_set"):
+            self.start(kind, issuer, 3)
+        assert len(issuer.attempts) == asked
+
+    @rule(index=issuers, count=st.integers(2, 6), place=st.integers(0, 5))
+    def leave(self, index, count, place):
         """Who leaves ends its own wait only: the fetch goes on, and the others get what it brings."""
-        self.let_run(broken=False)
-        self.source.gate.clear()
-        tasks = self.start("refreshed_key_set", count)
-        assert self.source.running == 1
+        issuer = self.issuers[index]
+        self.let_run(issuer, broken=False)
+        issuer.gate.clear()
+        tasks = self.start("refreshed_key_set", issuer, count)
+        assert issuer.running == 1
         self.cancelled += 1
-        tasks[index % count].cancel()
+        tasks[place % count].cancel()
         self.turn()
-        assert self.source.running == 1
-        self.source.gate.set()
+        assert issuer.running == 1
+        issuer.gate.set()
         self.turn()
         assert [task.cancelled() for task in tasks].count(True) == 1
-        assert {task.result().key_ids for task in tasks if not task.cancelled()} == {self.source.published}
+        assert {task.result().key_ids for task in tasks if not task.cancelled()} == {issuer.published}
 
-    @rule()
-    def age(self):
+    @rule(index=issuers)
+    def age(self, index):
         """Past their hard age keys are gone, and an issuer that cannot be asked means that nothing can be judged."""
-        self.let_run(broken=True)
+        issuer = self.issuers[index]
+        self.let_run(issuer, broken=True)
         self.now += HARD
-        assert self.store.current() is None
-        (task,) = self.start("key_set")
+        assert self.current(issuer) is None
+        (task,) = self.start("key_set", issuer)
         assert isinstance(task.exception(), IssuerUnavailableError)
 
-    @rule()
-    def soften(self):
-        """From their soft age on keys in hand are used and refreshed beside that; before it they are only used."""
-        self.let_run(broken=False)
-        (task,) = self.start("refreshed_key_set")
-        asked = len(self.source.attempts)
+    @rule(index=issuers)
+    def soften(self, index):
+        """From their soft age on loaded keys are used and refreshed in the background; before it they are only used."""
+        issuer = self.issuers[index]
+        self.let_run(issuer, broken=False)
+        (task,) = self.start("refreshed_key_set", issuer)
+        asked = len(issuer.attempts)
         self.now += SOFT - 1
-        assert self.store._cache.get(ISSUER) is task.result()
-        self.start("key_set")
-        assert len(self.source.attempts) == asked
+        assert self.current(issuer) is task.result()
+        self.turn()
+        assert len(issuer.attempts) == asked
         self.now += 1
-        self.start("key_set")
-        assert len(self.source.attempts) == asked + 1
+        assert self.current(issuer) is task.result()
+        self.turn()
+        assert len(issuer.attempts) == asked + 1
 
     @invariant()
     def one_attempt_at_a_time(self):
-        assert self.source.most_running <= 1
+        assert [issuer.most_running for issuer in self.issuers if issuer.most_running > 1] == []
 
     @invariant()
-    def keys_in_hand_are_those_last_served_and_never_past_their_hard_age(self):
-        in_hand = self.store._cache.get(ISSUER)
-        if in_hand is None:
-            return
-        loaded_at, kids = self.loaded
-        assert in_hand.key_ids == kids
-        assert self.now < loaded_at + HARD
+    def keys_are_those_last_served_and_never_past_their_hard_age(self):
+        for issuer in self.issuers:
+            current = self.current(issuer)
+            if current is not None:
+                loaded_at, kids = issuer.loaded
+                assert current.key_ids == kids
+                assert self.now < loaded_at + HARD
 
     @invariant()
     def good_keys_are_never_lost_before_their_hard_age(self):
-        if self.loaded is not None and self.now < self.loaded[0] + HARD and not self.went_back:
-            assert self.store._cache.get(ISSUER) is not None
+        if self.displaces or self.went_back:
+            return
+        for issuer in self.issuers:
+            if issuer.loaded is not None and self.now < issuer.loaded[0] + HARD:
+                assert self.current(issuer) is not None
+
+    @invariant()
+    def no_more_issuers_are_remembered_than_there_is_room_for(self):
+        assert sum(self.current(issuer) is not None for issuer in self.issuers) <= self.max_issuers
 
     @invariant()
     def attempts_keep_the_cooldown(self):
-        if self.went_back:
+        if self.displaces or self.went_back:
             return
-        for first, second in zip(self.source.attempts, self.source.attempts[1:], strict=False):
-            assert second - first >= COOLDOWN
+        for issuer in self.issuers:
+            for first, second in zip(issuer.attempts, issuer.attempts[1:], strict=False):
+                assert second - first >= COOLDOWN
+
+
+class CrowdedStoreMachine(StoreMachine):
+    max_issuers = 1
 
 
 StoreMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=30)
+CrowdedStoreMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 TestStore = StoreMachine.TestCase
+TestCrowdedStore = CrowdedStoreMachine.TestCase

@@ -1,5 +1,6 @@
 """What the key store tells its operator: one line per attempt, with what happened and what to do, and nothing an issuer sent."""
 
+import asyncio
 import logging
 
 import pytest
@@ -34,7 +35,7 @@ async def test_a_refresh_is_told_with_its_keys(issuer, lines):
     secret = issuer.key.public_jwk() | {"kid": "private", "d": "x"}
     jwk = issuer.key.public_jwk()
     source = Source({"keys": [jwk | {"kid": "b"}, jwk | {"kid": "a"}, secret, 1, secret]})
-    await JWKSStore(ISSUER, source, jwks_uri=URL).key_set()
+    await JWKSStore(source, jwks_uris={ISSUER: URL}).key_set(ISSUER)
     assert lines() == [
         (
             "INFO",
@@ -49,22 +50,22 @@ async def test_a_refresh_is_told_with_its_keys(issuer, lines):
 
 async def test_keys_without_kid_are_told_as_such(issuer, lines):
     jwk = {name: value for name, value in issuer.key.public_jwk().items() if name != "kid"}
-    await JWKSStore(ISSUER, Source({"keys": [jwk]}), jwks_uri=URL, refresh_after=7).key_set()
+    await JWKSStore(Source({"keys": [jwk]}), jwks_uris={ISSUER: URL}, refresh_after=7).key_set(ISSUER)
     assert lines() == [
         ("INFO", f"keys of issuer {ISSUER} refreshed: 1 usable (without kid), 0 skipped; the next refresh is due in 7 s"),
     ]
 
 
 async def test_a_failure_is_told_with_what_to_do(lines):
-    store = JWKSStore(ISSUER, Source(DocumentError("it answers 500")), jwks_uri=URL, clock=lambda: 5.0)
+    store = JWKSStore(Source(DocumentError("it answers 500")), jwks_uris={ISSUER: URL}, clock=lambda: 5.0)
     with pytest.raises(IssuerUnavailableError) as caught:
-        await store.key_set()
+        await store.key_set(ISSUER)
     assert lines() == [
         (
             "WARNING",
             (
-                f"keys of issuer {ISSUER} could not be refreshed: {URL}: it answers 500. Requests with a token get 503. Check that this host "
-                "reaches the issuer and that MCP_OAUTH2_ISSUER (or MCP_OAUTH2_JWKS_URI) is right; the next attempt comes after 30 s."
+                f"keys of issuer {ISSUER} could not be refreshed: {URL}: it answers 500. Requests with its tokens get 503. Check that this host "
+                "reaches the issuer and that the settings issuer and jwks_uri are right; the next attempt comes after 30 s."
             ),
         )
     ]
@@ -73,14 +74,14 @@ async def test_a_failure_is_told_with_what_to_do(lines):
 
 async def test_a_failure_with_keys_in_hand_says_that_they_stay(issuer, lines):
     source = Source(issuer.jwks())
-    store = JWKSStore(ISSUER, source, jwks_uri=URL, cooldown=0)
-    await store.key_set()
+    store = JWKSStore(source, jwks_uris={ISSUER: URL}, cooldown=0)
+    await store.key_set(ISSUER)
     source.content = {"keys": 1}
     with pytest.raises(IssuerUnavailableError):
-        await store.refreshed_key_set()
+        await store.refreshed_key_set(ISSUER)
     level, text = lines()[-1]
     assert level == "WARNING"
-    assert f": {URL}: the document has no list named keys. The keys in hand stay in use until their hard age. Check" in text
+    assert f": {URL}: the document has no list named keys. Its loaded keys stay in use until their hard age. Check" in text
 
 
 @pytest.mark.parametrize(
@@ -93,28 +94,23 @@ async def test_a_failure_with_keys_in_hand_says_that_they_stay(issuer, lines):
 )
 async def test_an_unusable_set_is_told_by_its_cause(content, cause):
     with pytest.raises(IssuerUnavailableError) as caught:
-        await JWKSStore(ISSUER, Source(content), jwks_uri=URL).key_set()
+        await JWKSStore(Source(content), jwks_uris={ISSUER: URL}).key_set(ISSUER)
     assert caught.value.cause == f"{URL}: {cause}"
-
-
-async def test_keys_past_their_hard_age_are_named_as_the_cause(issuer):
-    now = [0.0]
-    store = JWKSStore(ISSUER, Source(issuer.jwks()), jwks_uri=URL, clock=lambda: now[0])
-    await store.key_set()
-    now[0] = 3600
-    error = store._unavailable()
-    assert (error.cause, error.retry_after) == ("they are past their hard age", 1)
 
 
 async def test_defaults_are_those_of_the_settings(issuer):
     now = [0.0]
     source = Source(issuer.jwks())
-    store = JWKSStore(ISSUER, source, jwks_uri=URL, clock=lambda: now[0])
-    await store.key_set()
+    store = JWKSStore(source, jwks_uris={ISSUER: URL}, clock=lambda: now[0])
+    await store.key_set(ISSUER)
     for at, asked in ((29, 1), (30, 2)):
         now[0] = at
-        await store.refreshed_key_set()
+        await store.refreshed_key_set(ISSUER)
         assert len(source.urls) == asked
-    assert store._refresh_at == 630
-    now[0] = 30 + 3600
-    assert store.current() is None
+    for at, asked in ((629, 2), (630, 3)):
+        now[0] = at
+        await store.key_set(ISSUER)
+        await asyncio.sleep(0)
+        assert len(source.urls) == asked
+    now[0] = 630 + 3600
+    assert store.current_and_refresh_ahead(ISSUER) is None
