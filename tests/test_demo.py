@@ -1,3 +1,5 @@
+"""The demo as a person at a terminal sees it: lines to paste, a client that logs in, and a clean end."""
+
 import json
 import os
 import shlex
@@ -5,48 +7,25 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
-
-DEMO = [sys.executable, "-m", "mcp_oauth2_deps.demo"]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from demo_process import COMMAND, running_demo
+from processes import free_port
 
 
-@contextmanager
-def demo():
-    """The running demo, and the lines to paste that it printed."""
-    ports = [str(free_port()), str(free_port())]
-    command = [*DEMO, "--port", ports[0], "--issuer-port", ports[1]]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            lines = []
-            for line in process.stdout:
-                lines += [line] if line.startswith("curl") else []
-                if len(lines) == 3:
-                    break
-            yield process, lines, f"http://127.0.0.1:{ports[0]}/mcp"
-        finally:
-            process.kill()
-
-
-def test_the_three_lines_say_401_403_and_200_and_ctrl_c_ends_it_cleanly():
-    with demo() as (process, lines, _):
+def test_the_lines_to_paste_say_401_403_200_and_give_a_token_and_ctrl_c_ends_it_cleanly():
+    with running_demo() as demo:
         answers = [
-            subprocess.run([*shlex.split(line), "-s"], capture_output=True, text=True, check=True).stdout for line in lines
+            subprocess.run([*shlex.split(line), "-s"], capture_output=True, text=True, check=True).stdout for line in demo.lines
         ]
-        process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=20)
-    assert [answer.split()[1] for answer in answers] == ["401", "403", "200"]
+        demo.process.send_signal(signal.SIGINT)
+        rest, errors = demo.process.communicate(timeout=20)
+    assert [answer.split()[1] for answer in answers[:3]] == ["401", "403", "200"]
     assert "www-authenticate: Bearer resource_metadata=" in answers[0]
     assert 'scope="files:read mcp:use"' in answers[1]
     assert json.loads(answers[2].splitlines()[-1])["subject"] == "demo"
-    assert process.returncode == 0
+    assert json.loads(answers[3])["scope"] == "files:write mcp:use"
+    assert demo.process.returncode == 0
     assert rest.strip() == "Stopped."
     assert "Traceback" not in errors
 
@@ -56,8 +35,8 @@ def test_its_client_logs_in_with_a_browser_steps_up_twice_and_calls_three_tools(
     program = "import sys; from mcp_oauth2_deps.testing.headless import login_headless; login_headless(sys.argv[1], deliver=True)"
     browser.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, "-c", program])} "$1" &\n')
     browser.chmod(0o755)
-    with demo() as (_, _, mcp_url):
-        command = [sys.executable, "-m", "mcp_oauth2_deps.demo.client", mcp_url]
+    with running_demo() as demo:
+        command = [sys.executable, "-m", "mcp_oauth2_deps.demo.client", demo.mcp_url]
         environment = {**os.environ, "BROWSER": str(browser)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -73,7 +52,7 @@ def test_a_taken_port_is_one_clear_line(option):
         taken.listen()
         port = taken.getsockname()[1]
         other = "--issuer-port" if option == "--port" else "--port"
-        command = [*DEMO, option, str(port), other, str(free_port())]
+        command = [*COMMAND, option, str(port), other, str(free_port())]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [

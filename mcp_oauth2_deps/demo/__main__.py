@@ -7,6 +7,7 @@ import sys
 import urllib.parse
 import urllib.request
 from contextlib import ExitStack, suppress
+from secrets import token_urlsafe
 from socket import socket
 
 from mcp_oauth2_deps import OAuth2Settings
@@ -22,7 +23,7 @@ try:
 except ImportError as error:
     sys.exit(f"The demo needs {error.name}; install mcp-oauth2-deps[demo].")
 
-_CLIENT, _SECRET = "demo", "demo-secret"
+_CLIENT = "demo"
 _SWAGGER_CLIENT = "swagger-ui"
 # Where MCP Inspector runs in a browser.
 _INSPECTOR = ("http://localhost:6274", "http://127.0.0.1:6274")
@@ -56,28 +57,30 @@ def main(arguments: list[str] | None = None) -> int:
             listener = stack.enter_context(bind_loopback(port))
             base = f"http://127.0.0.1:{listener.getsockname()[1]}"
             option, port = "--issuer-port", options.issuer_port
-            issuer = stack.enter_context(_make_issuer(base).serve(port))
+            # A secret that is the same everywhere would let any program or page that knows this demo fetch tokens.
+            secret = token_urlsafe(24)
+            issuer = stack.enter_context(_make_issuer(base, secret).serve(port))
         except (OSError, OverflowError) as error:
             taken = getattr(error, "strerror", None) or "no such port"
             told = f"Port {port} on 127.0.0.1 cannot be used ({taken}); choose another with {option}."
             print(told, file=sys.stderr)  # noqa: T201  # a demo speaks on the terminal
             return 1
-        _serve(issuer, listener, base)
+        _serve(issuer, listener, base, secret)
     print("\nStopped.", flush=True)  # noqa: T201  # a demo speaks on the terminal
     return 0
 
 
-def _make_issuer(base: str) -> DevelopmentIssuer:
+def _make_issuer(base: str, secret: str) -> DevelopmentIssuer:
     resource = f"{base}/mcp"
     pages = (base, base.replace("127.0.0.1", "localhost"))
     clients = {
-        _CLIENT: Client(_SECRET, frozenset(SCOPES)),
+        _CLIENT: Client(secret, frozenset(SCOPES)),
         _SWAGGER_CLIENT: Client(redirect_uris=tuple(page + REDIRECT_PATH for page in pages), name="Swagger UI of the demo"),
     }
     return DevelopmentIssuer(algorithm="ES256", audience=resource, resources=[resource], scopes=SCOPES, clients=clients)
 
 
-def _serve(issuer: DevelopmentIssuer, listener: socket, base: str) -> None:
+def _serve(issuer: DevelopmentIssuer, listener: socket, base: str, secret: str) -> None:
     settings = OAuth2Settings(
         issuer=issuer.url,
         resource=f"{base}/mcp",
@@ -90,12 +93,14 @@ def _serve(issuer: DevelopmentIssuer, listener: socket, base: str) -> None:
     config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=2)
     # uvicorn stops gracefully and then passes the signal on.
     with suppress(KeyboardInterrupt):
-        _AnnouncedServer(config, _announcement(issuer, settings, base)).run(sockets=[listener])
+        _AnnouncedServer(config, _announcement(issuer, settings, base, secret)).run(sockets=[listener])
 
 
-def _announcement(issuer: DevelopmentIssuer, settings: OAuth2Settings, base: str) -> str:
-    narrow, right = (_fetch_token(issuer, settings.resource, scope) for scope in ("mcp:use", "mcp:use files:read"))
+def _announcement(issuer: DevelopmentIssuer, settings: OAuth2Settings, base: str, secret: str) -> str:
+    form = {"grant_type": "client_credentials", "client_id": _CLIENT, "client_secret": secret, "resource": settings.resource}
+    narrow, right = (_fetch_token(issuer, form | {"scope": scope}) for scope in ("mcp:use", "mcp:use files:read"))
     call = f"curl -i {base}/files"
+    fetch = " ".join([f"curl -s {issuer.url}/token", *(f"-d {name}={value}" for name, value in form.items())])
     return f"""
 For development only, reachable from this machine only; the keys are new at each start. Ctrl-C stops both servers.
 
@@ -103,7 +108,8 @@ For development only, reachable from this machine only; the keys are new at each
   REST         {base}/files  (try it with a login at {base}/docs)
   metadata     {metadata_url(settings.resource)}
   issuer       {issuer.url}  (log in as alice with the password alice, or bob with bob;
-               token endpoint {issuer.url}/token, client {_CLIENT}, secret {_SECRET}; tokens last an hour)
+               token endpoint {issuer.url}/token; tokens last an hour)
+  client       {_CLIENT}, whose secret of this start is {secret}
 
 Connect an MCP client; each logs in by itself and steps up when a tool needs more
   MCP Inspector  npx @modelcontextprotocol/inspector   then: Streamable HTTP, {settings.resource}, via direct connection
@@ -118,18 +124,14 @@ With a token that lacks the scope files:read: 403
 
 With the right token: 200, and who is calling
 {call} -H "Authorization: Bearer {right}"
+
+Another token, for the scopes that you name
+{fetch} -d "scope=mcp:use files:write"
 """
 
 
-def _fetch_token(issuer: DevelopmentIssuer, resource: str, scope: str) -> str:
+def _fetch_token(issuer: DevelopmentIssuer, form: dict[str, str]) -> str:
     """A token from the issuer's own token endpoint (RFC 6749 section 4.4, RFC 8707 section 2)."""
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": _CLIENT,
-        "client_secret": _SECRET,
-        "scope": scope,
-        "resource": resource,
-    }
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{issuer.url}/token", urllib.parse.urlencode(form).encode(), timeout=10) as response:
         return str(json.load(response)["access_token"])

@@ -9,6 +9,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp_oauth2_deps import AccessToken, OAuth2BearerScheme, OAuth2Settings
 from mcp_oauth2_deps.demo.docs import add_offline_docs
 from mcp_oauth2_deps.mcp import ToolScopes, current_token, mcp_router, scopes
+from mcp_oauth2_deps.testing.loopback import LoopbackGuard
 
 SCOPES = {
     "mcp:use": "Connect to the demo server",
@@ -59,6 +60,7 @@ def create_app(settings: OAuth2Settings) -> FastAPI:
     init_oauth = auth.swagger_ui_init_oauth()
     app = FastAPI(title="mcp-oauth2-deps demo", docs_url=None, redoc_url=None, swagger_ui_init_oauth=init_oauth)
     add_offline_docs(app)
+    app.add_middleware(LoopbackGuard, url=lambda: settings.resource)
     app.include_router(auth.router())
     app.include_router(mcp_router(create_server(files), auth=auth, scopes=ToolScopes(every_call=["mcp:use"])))
 

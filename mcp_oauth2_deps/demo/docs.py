@@ -10,6 +10,8 @@ from fastapi.openapi.docs import get_swagger_ui_html, get_swagger_ui_oauth2_redi
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+# In a frame of another page, a person could be made to click what that page hides.
+_NOT_FRAMED = {"Content-Security-Policy": "frame-ancestors 'none'", "X-Frame-Options": "DENY"}
 _ASSETS = "/docs/assets"
 REDIRECT_PATH = "/docs/oauth2-redirect"
 
@@ -19,7 +21,7 @@ def add_offline_docs(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url=str(app.openapi_url),
             title=app.title,
             oauth2_redirect_url=REDIRECT_PATH,
@@ -28,6 +30,8 @@ def add_offline_docs(app: FastAPI) -> None:
             swagger_css_url=f"{_ASSETS}/swagger-ui.css",
             swagger_favicon_url=f"{_ASSETS}/favicon.png",
         )
+        page.headers.update(_NOT_FRAMED)
+        return page
 
     @app.get(REDIRECT_PATH, include_in_schema=False)
     async def redirect() -> HTMLResponse:

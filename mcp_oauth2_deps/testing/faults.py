@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_oauth2_deps.testing.issuer import DevelopmentIssuer
 from mcp_oauth2_deps.testing.keys import SigningKey
-from mcp_oauth2_deps.testing.loopback import LoopbackServer
+from mcp_oauth2_deps.testing.loopback import LoopbackGuard, LoopbackServer
 
 Documents = Literal["metadata", "jwks"]
 _MEBIBYTE = 1024 * 1024
@@ -108,7 +108,7 @@ class FaultIssuer(DevelopmentIssuer):
             content = self.jwks() if scope["path"].endswith("/jwks") else self.metadata()
             await _spoilt(fault, content, scope["path"], receive, send)
 
-        return serve
+        return LoopbackGuard(serve, lambda: self.url)
 
 
 def _document_at(path: str) -> Documents | None:

@@ -14,43 +14,27 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_oauth2_deps.errors import DocumentError
 from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS
-from mcp_oauth2_deps.protocol.urls import is_loopback_host
 from mcp_oauth2_deps.stores.documents import Document
+from mcp_oauth2_deps.testing.authorization_server.browsers import TrustedPages
 from mcp_oauth2_deps.testing.authorization_server.clients import Client, ClientStore
 from mcp_oauth2_deps.testing.authorization_server.grants import GrantStore
 from mcp_oauth2_deps.testing.authorization_server.login import LoginRoutes
 from mcp_oauth2_deps.testing.authorization_server.registration import AUTH_METHODS, answer_registration
 from mcp_oauth2_deps.testing.authorization_server.token_endpoint import GRANT_TYPES, answer_token_request
 from mcp_oauth2_deps.testing.keys import SigningKey
-from mcp_oauth2_deps.testing.loopback import LoopbackServer
+from mcp_oauth2_deps.testing.loopback import LoopbackGuard, LoopbackServer
 
 _DEMO_USERS = {"alice": "alice", "bob": "bob"}
 _NOTICE = (
     "This issuer is for development and tests on this machine. Its keys are made at each start. Never use it in production.\n"
 )
-# Clients in a browser call these from pages of other origins; login and consent are for people, and stay closed.
-_CORS = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"])]
+# The metadata and the keys are public: every page may read them. Login and consent are for people: no page may.
+_PUBLIC = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])]
 # A route that does not list OPTIONS answers 405 before its middleware sees the preflight (Starlette 1.10).
 _GET, _POST = ["GET", "OPTIONS"], ["POST", "OPTIONS"]
-
-
-class _LoopbackOnly:
-    """Answers 403 to whoever calls from another machine."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        caller = scope.get("client")
-        if scope["type"] != "http" or (caller is not None and is_loopback_host(caller[0])):
-            await self._app(scope, receive, send)
-            return
-        refusal = PlainTextResponse("This issuer is for this machine only.\n", status_code=403)
-        await refusal(scope, receive, send)
 
 
 class DevelopmentIssuer:
@@ -180,18 +164,19 @@ class DevelopmentIssuer:
 
     @property
     def app(self) -> Starlette:
-        """The issuer as an ASGI app; callers from another machine get 403."""
+        """The issuer as an ASGI app, for callers on this machine that ask for it by its own name (see `LoopbackGuard`)."""
+        pages = [Middleware(TrustedPages, clients=self.clients)]
         return Starlette(
             routes=[
                 Route("/", self._about),
-                Route("/.well-known/oauth-authorization-server", self._publish, methods=_GET, middleware=_CORS),
-                Route("/.well-known/openid-configuration", self._publish, methods=_GET, middleware=_CORS),
-                Route("/jwks", self._publish, methods=_GET, middleware=_CORS),
-                Route("/token", self._token, methods=_POST, middleware=_CORS),
-                Route("/register", self._register, methods=_POST, middleware=_CORS),
+                Route("/.well-known/oauth-authorization-server", self._publish, methods=_GET, middleware=_PUBLIC),
+                Route("/.well-known/openid-configuration", self._publish, methods=_GET, middleware=_PUBLIC),
+                Route("/jwks", self._publish, methods=_GET, middleware=_PUBLIC),
+                Route("/token", self._token, methods=_POST, middleware=pages),
+                Route("/register", self._register, methods=_POST, middleware=pages),
                 *self._login.routes(),
             ],
-            middleware=[Middleware(_LoopbackOnly)],
+            middleware=[Middleware(LoopbackGuard, url=lambda: self.url)],
         )
 
     @contextmanager

@@ -1,14 +1,18 @@
-"""An ASGI app on a loopback port, in a thread, for tests and development."""
+"""An ASGI app for this machine only: on a loopback port, in a thread, and under its own names; for tests and development."""
 
 import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from mcp_oauth2_deps.protocol.urls import is_loopback_host
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mcp_oauth2_deps.protocol.urls import host_fields, is_loopback_host
 
 _START_SECONDS = 10
 
@@ -79,3 +83,37 @@ class LoopbackServer:
         self._server.should_exit = True
         self._thread.join(_START_SECONDS)
         self._socket.close()
+
+
+class LoopbackGuard:
+    """Refuses requests from other machines, and requests that name another host than this server in `Host`.
+
+    A page on the web can make its own name resolve to 127.0.0.1 (DNS rebinding). The browser then takes this server for the
+    page's own, and lets the page read every answer. `Host` still holds the page's name, so it is compared with the names of
+    this server: the host and port of its URL, and `localhost`, `127.0.0.1` and `[::1]` with the port that it listens on.
+    `X-Forwarded-Host` is never read.
+    """
+
+    def __init__(self, app: ASGIApp, url: Callable[[], str]) -> None:
+        """Guards `app`; `url` says where it is meant to be reached, and is asked again for each request."""
+        self._app = app
+        self._url = url
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands the request to the app, or answers 403 (another machine), 400 (no `Host`, or two) or 421 (another host)."""
+        answer = self._app if scope["type"] == "lifespan" else self._refusal(scope) or self._app
+        await answer(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        caller = scope.get("client")
+        if caller is None or not is_loopback_host(caller[0]):
+            return PlainTextResponse("This server is for this machine only.\n", status_code=403)
+        fields = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
+        if len(fields) != 1:
+            return PlainTextResponse("The request must hold exactly one Host field.\n", status_code=400)
+        _, port = scope.get("server") or (None, None)
+        here = host_fields(f"http://127.0.0.1:{port}")[0] if port else ()
+        names = dict.fromkeys((*host_fields(self._url())[0], *here))
+        if fields[0] in names:
+            return None
+        return PlainTextResponse(f"This server is for this machine only, and answers as {', '.join(names)}.\n", status_code=421)

@@ -1,11 +1,14 @@
 import base64
 import json
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
 from mcp_oauth2_deps.errors import DocumentError
-from mcp_oauth2_deps.testing import Client, DevelopmentIssuer, LoopbackServer, SigningKey
+from mcp_oauth2_deps.testing import Client, DevelopmentIssuer, Fault, FaultIssuer, LoopbackServer, SigningKey
+
+NAMES = "127.0.0.1:9000, localhost:9000, [::1]:9000"
 
 FORM = {
     "grant_type": "client_credentials",
@@ -19,7 +22,7 @@ FORM = {
 @pytest.fixture
 def client():
     issuer = DevelopmentIssuer(algorithm="ES256", clients={"c": Client("s", frozenset({"a", "b"}))})
-    return TestClient(issuer.app, client=("127.0.0.1", 1))
+    return TestClient(issuer.app, base_url=issuer.url, client=("127.0.0.1", 1))
 
 
 def test_a_token_comes_for_client_credentials_with_a_resource(client):
@@ -56,9 +59,9 @@ def test_one_wrong_parameter_is_the_error_of_its_rfc(client, change, status, err
 @pytest.mark.parametrize("path", ["/", "/jwks", "/.well-known/openid-configuration"])
 def test_strangers_are_refused(path):
     issuer = DevelopmentIssuer(algorithm="ES256")
-    assert TestClient(issuer.app, client=("192.0.2.1", 1)).get(path).status_code == 403
-    assert TestClient(issuer.app, client=("192.0.2.1", 1)).post("/token").status_code == 403
-    assert TestClient(issuer.app, client=("127.0.0.1", 1)).get(path).status_code == 200
+    stranger = TestClient(issuer.app, base_url=issuer.url, client=("192.0.2.1", 1))
+    assert {answer.status_code for answer in (stranger.get(path), stranger.post("/token"))} == {403}
+    assert TestClient(issuer.app, base_url=issuer.url, client=("127.0.0.1", 1)).get(path).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "example.com", "::"])
@@ -87,9 +90,28 @@ def test_a_server_that_cannot_start_says_so():
         pass
 
 
-@pytest.mark.parametrize("host", ["[", "a b", "\u00e9", ""])
-def test_an_odd_host_changes_nothing(client, host):
-    assert client.get("/jwks", headers={"host": host.encode()}).status_code == 200
+@pytest.mark.parametrize("host", ["[", "a b", "\u00e9", "", "testserver", "issuer.example"])
+def test_another_host_is_refused_with_the_names_that_are_right(client, host):
+    answer = client.get("/jwks", headers={"host": host.encode()})
+    assert answer.status_code == 421
+    assert answer.text == f"This server is for this machine only, and answers as {NAMES}.\n"
+
+
+@pytest.mark.parametrize("host", ["issuer.example", "ISSUER.example:443", "127.0.0.1:9000", "localhost:9000", "[::1]:9000"])
+def test_an_issuer_with_a_name_of_its_own_answers_to_it_and_to_the_loopback_names_of_its_port(host):
+    issuer = DevelopmentIssuer("https://issuer.example", algorithm="ES256")
+    client = TestClient(issuer.app, base_url="http://127.0.0.1:9000", client=("127.0.0.1", 1))
+    assert client.get("/jwks", headers={"host": host}).status_code == 200
+    assert client.get("/jwks", headers={"host": "issuer.example:9000"}).status_code == 421
+
+
+@pytest.mark.parametrize("fault", [None, Fault.EMPTY])
+def test_an_issuer_that_fails_is_for_this_machine_only_too(fault):
+    with FaultIssuer(algorithm="ES256").serve() as issuer:
+        if fault:
+            issuer.spoil("jwks", fault)
+        assert httpx.get(f"{issuer.url}/jwks", headers={"host": "evil.example"}).status_code == 421
+        assert httpx.get(f"{issuer.url}/jwks").status_code == 200
 
 
 def test_one_string_is_no_collection_of_resources():

@@ -182,29 +182,65 @@ def test_the_metadata_names_what_clients_look_for(make_browser, path):
     }
 
 
+ASKED = "content-type, mcp-protocol-version, x-requested-with"
+PAGE = "http://localhost:6274"
+
+
+def preflight(browser, path, method, origin):
+    headers = {"origin": origin, "access-control-request-method": method, "access-control-request-headers": ASKED}
+    return browser.options(path, headers=headers)
+
+
+@pytest.mark.parametrize("path", ["/jwks", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"])
+@pytest.mark.parametrize("origin", [PAGE, "https://elsewhere.example", "null"])
+def test_every_page_may_read_what_is_public(browser, path, origin):
+    answer = preflight(browser, path, "GET", origin)
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*")
+    assert answer.headers["access-control-allow-headers"] == ASKED
+    assert browser.get(path, headers={"origin": origin}).headers["access-control-allow-origin"] == "*"
+
+
+# As in the redirect URIs of the clients given in code.
+CLIENTS = {"web": Client(redirect_uris=("https://app.example:443/docs/oauth2-redirect", "cursor://app/cb"))}
+
+
+@pytest.mark.parametrize("path", ["/token", "/register"])
 @pytest.mark.parametrize(
-    ("path", "method"),
+    ("origin", "trusted"),
     [
-        ("/token", "POST"),
-        ("/register", "POST"),
-        ("/jwks", "GET"),
-        ("/.well-known/oauth-authorization-server", "GET"),
-        ("/.well-known/openid-configuration", "GET"),
+        (PAGE, True),
+        ("http://127.0.0.1:8000", True),
+        ("https://[::1]", True),
+        ("https://app.example", True),
+        ("http://app.example", False),
+        ("https://app.example:8443", False),
+        ("cursor://app", False),
+        ("https://elsewhere.example", False),
+        ("http://localhost:6274.elsewhere.example", False),
+        ("null", False),
     ],
 )
-def test_clients_in_a_browser_may_call_it_with_any_header(browser, path, method):
-    headers = {
-        "origin": "http://localhost:6274",
-        "access-control-request-method": method,
-        "access-control-request-headers": "authorization, content-type, mcp-protocol-version, x-requested-with",
-    }
-    preflight = browser.options(path, headers=headers)
-    assert preflight.status_code == 200
-    assert preflight.headers["access-control-allow-origin"] == "*"
-    assert method in preflight.headers["access-control-allow-methods"]
-    assert preflight.headers["access-control-allow-headers"] == headers["access-control-request-headers"]
-    answer = browser.request(method, path, headers={"origin": "http://localhost:6274"})
-    assert answer.headers["access-control-allow-origin"] == "*"
+def test_pages_on_loopback_and_those_of_clients_given_in_code_may_call_it(make_browser, path, origin, trusted):
+    browser = make_browser(clients=CLIENTS)
+    asked, answer = preflight(browser, path, "POST", origin), browser.post(path, headers={"origin": origin})
+    if not trusted:
+        assert {asked.status_code, answer.status_code} == {403}
+        assert not [name for name in (*asked.headers, *answer.headers) if name.startswith("access-control")]
+        assert answer.json()["error_description"] == "web pages of other sites may not call this endpoint"
+        return
+    assert (asked.status_code, asked.headers["access-control-allow-headers"]) == (200, ASKED)
+    assert "POST" in asked.headers["access-control-allow-methods"]
+    for each in (asked, answer):
+        assert (each.headers["access-control-allow-origin"], each.headers["vary"].split(",")[0]) == (origin, "Origin")
+        assert "access-control-allow-credentials" not in each.headers
+
+
+def test_what_registers_from_a_page_is_public(browser):
+    metadata = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "client_secret_post"}
+    client = browser.post("/register", json=metadata, headers={"origin": PAGE}).json()
+    assert (client["token_endpoint_auth_method"], "client_secret" in client) == ("none", False)
+    tokens = browser.redeem(browser.code(client_id=client["client_id"]), client_id=client["client_id"])
+    assert tokens.status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/authorize", "/authorize/login", "/authorize/consent"])

@@ -98,6 +98,19 @@ def test_a_confidential_client_proves_itself(browser, by_header):
     assert right.status_code == 200
 
 
+@pytest.mark.parametrize("grant_type", ["authorization_code", "refresh_token", "client_credentials"])
+@pytest.mark.parametrize("by_header", [True, False])
+@pytest.mark.parametrize("secret", ["secret", "wrong"])
+def test_a_web_page_may_not_use_a_secret_be_it_right_or_wrong(browser, grant_type, by_header, secret):
+    form = {"grant_type": grant_type, "resource": browser.RESOURCE}
+    proof = {"auth": ("machine", secret)} if by_header else {}
+    form |= {} if by_header else {"client_id": "machine", "client_secret": secret}
+    answer = browser.post("/token", data=form, headers={"origin": "http://localhost:6274"}, **proof)
+    assert (answer.status_code, answer.json()["error"]) == (403, "unauthorized_client")
+    if (grant_type, secret) == ("client_credentials", "secret"):
+        assert browser.post("/token", data=form, **proof).status_code == 200
+
+
 @pytest.mark.parametrize("header", ["Basic", "Basic ü", "Basic /w==", "Basic " + "A" * 9000, "Bearer x", "Basic Og=="])
 def test_odd_credentials_are_refused(browser, header):
     answer = browser.post("/token", data={"grant_type": "client_credentials"}, headers={"authorization": header.encode()})

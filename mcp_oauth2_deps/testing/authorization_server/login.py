@@ -80,6 +80,9 @@ class LoginRoutes:
         ]
 
     async def _begin(self, http: Request) -> Response:
+        # Images, frames and scripts of other pages would fill the stores until the request of a real person is forgotten.
+        if http.headers.get("sec-fetch-dest", "document") != "document":
+            return error_page("This page is for people, in a window of its own.", 403)
         try:
             parameters, address = read_return_address(self._authority, http.scope["query_string"])
         except NobodyToTellError as error:

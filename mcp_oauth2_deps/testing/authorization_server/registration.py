@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mcp_oauth2_deps.protocol.scopes import is_scope_token
+from mcp_oauth2_deps.testing.authorization_server.browsers import comes_from_a_page
 from mcp_oauth2_deps.testing.authorization_server.clients import Client, ClientStore, redirect_uri_problem
 from mcp_oauth2_deps.testing.authorization_server.parameters import RefusedError, not_stored, read_body
 
@@ -24,7 +25,7 @@ async def answer_registration(clients: ClientStore, request: Request) -> Respons
     """The new client's metadata, or the error of RFC 7591 section 3.2.2; metadata it does not know is ignored."""
     try:
         metadata = _read_metadata(await read_body(request))
-        client, answer = _read_client(metadata)
+        client, answer = _read_client(metadata, in_page=comes_from_a_page(request))
     except RefusedError as refused:
         return refused.answer()
     registered = {"client_id": clients.add(client), "client_id_issued_at": int(time.time()), **answer}
@@ -45,7 +46,7 @@ def _read_metadata(body: bytes) -> dict[str, Any]:
     return {name: value for name, value in metadata.items() if value is not None}
 
 
-def _read_client(metadata: Mapping[str, Any]) -> tuple[Client, dict[str, object]]:
+def _read_client(metadata: Mapping[str, Any], *, in_page: bool) -> tuple[Client, dict[str, object]]:
     redirect_uris = _read_redirect_uris(metadata)
     name = metadata.get("client_name", "")
     # Unprintable are also lone surrogates and the characters that turn the direction of the text around.
@@ -54,6 +55,10 @@ def _read_client(metadata: Mapping[str, Any]) -> tuple[Client, dict[str, object]
     method = metadata.get("token_endpoint_auth_method", "client_secret_basic")
     if method not in AUTH_METHODS:
         raise RefusedError("invalid_client_metadata", "token_endpoint_auth_method is none of " + ", ".join(AUTH_METHODS))
+    if in_page:
+        # A web page can keep no secret, and the token endpoint takes none from it; we may replace what it asked for
+        # (RFC 7591 section 2).
+        method = "none"
     grant_types = _read_grant_types(metadata)
     client = Client(
         secret=None if method == "none" else token_urlsafe(32),

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mcp_oauth2_deps.testing.authorization_server.authority import Authority, choose_resource
+from mcp_oauth2_deps.testing.authorization_server.browsers import comes_from_a_page
 from mcp_oauth2_deps.testing.authorization_server.clients import Client
 from mcp_oauth2_deps.testing.authorization_server.grants import Grant
 from mcp_oauth2_deps.testing.authorization_server.parameters import (
@@ -24,6 +25,8 @@ async def answer_token_request(authority: Authority, request: Request) -> Respon
     authorization = request.headers.get("authorization", "")
     try:
         form = once_each(read_parameters(await read_body(request)))
+        if comes_from_a_page(request) and (authorization or "client_secret" in form):
+            raise RefusedError("unauthorized_client", "a web page can keep no secret; use a public client, with PKCE", 403)
         client_id, client = authority.known_clients.authenticate(authorization, form)
         return not_stored(_tokens(authority, client_id, client, form))
     except RefusedError as refused:
