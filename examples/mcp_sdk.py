@@ -27,8 +27,7 @@ def read_note(name: str) -> str:
 def write_note(name: str, text: str) -> str:
     """Writes a note; needs the scope notes:write."""
     notes[name] = text
-    caller = current_token()
-    return f"written by {caller.subject if caller else 'nobody'}"
+    return f"written by {current_token().subject}"
 
 
 app = FastAPI()

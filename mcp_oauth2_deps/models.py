@@ -3,9 +3,53 @@
 Rules about them live in `protocol`; nothing here parses, fetches or decides.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Never
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Never
+
+
+class DeclarationError(Exception):
+    """A route, model or tool declares something by which a caller could make up a value that others trust.
+
+    Derived from `Exception` alone: engines forgive a `TypeError` or `ValueError` in the types of a tool, and go on.
+    """
+
+
+class _RefusedSignature:
+    """The signature of a constructor, every parameter marked with the class, so that a framework refuses to fill it.
+
+    `Depends(AccessToken)` makes FastAPI take the constructor apart and read `subject` from the query. FastAPI builds a
+    pydantic schema for each parameter, and the mark raises there. Names, kinds and defaults stay true.
+    """
+
+    def __get__(self, instance: object, owner: type) -> inspect.Signature:
+        _, *parameters = inspect.signature(owner.__init__).parameters.values()  # type: ignore[misc]  # read, not called
+        return inspect.Signature([parameter.replace(annotation=Annotated[Any, owner]) for parameter in parameters])
+
+
+class NeverFromRequest:
+    """A value that decides what a caller may do; no request, tool argument or answer can be declared to hold one.
+
+    Whatever turns a caller's data into objects asks a class how it is built: pydantic, and with it FastAPI and both MCP
+    engines, by `__get_pydantic_core_schema__`; pydantic 1 by `__get_validators__`; FastAPI's `Depends(SomeClass)` by the
+    signature. All three are refused here, at the declaration. Code builds such values as before. Subclasses inherit it.
+    """
+
+    __slots__ = ()
+    __signature__ = _RefusedSignature()
+    _write_instead: ClassVar[str] = "a tool that returns an AccessToken, or a like value, returns a model of its own instead"
+    never_in_an_answer: "NeverFromRequest"
+    """Never set. The MCP SDK makes a model of the annotations of a class that a tool returns; this one refuses to be in it."""
+
+    @classmethod
+    def _refuse(cls, *_: object) -> Never:
+        raise DeclarationError(
+            f"{cls.__name__} must not be built from what a caller sends, nor sent in an answer: {cls._write_instead}"
+        )
+
+    __get_pydantic_core_schema__ = _refuse
+    __get_validators__ = _refuse
 
 
 class ReadOnlyDict(dict[str, Any]):
@@ -39,8 +83,12 @@ class Credentials:
 
 # With slots there is no `__dict__` through which one handler could alter a remembered token for the next.
 @dataclass(frozen=True, slots=True)
-class AccessToken:
+class AccessToken(NeverFromRequest):
     """A verified access token. It holds no raw token, so a handler can neither forward nor log it.
+
+    A plain parameter of this type would let the caller make one up, so FastAPI, pydantic and MCP engines refuse it with a
+    `DeclarationError`. A route takes `token: Annotated[AccessToken, Security(require_scopes(...))]`, a tool calls
+    `current_token()`. A test makes one by hand: `AccessToken(subject="user-1", scopes={"files:read"})`.
 
     Attributes:
         subject: `sub`; who the token speaks for, unique within the issuer.
@@ -54,6 +102,11 @@ class AccessToken:
         claims: the whole claim set, read-only in depth (lists are tuples).
     """
 
+    _write_instead: ClassVar[str] = (
+        "a route takes `token: Annotated[AccessToken, Security(require_scopes(...))]`, a tool calls `current_token()`, "
+        "and an answer is a model of your own"
+    )
+
     subject: str | None = None
     client_id: str | None = None
     issuer: str = ""
@@ -64,8 +117,25 @@ class AccessToken:
     token_id: str | None = None
     claims: Mapping[str, Any] = field(default_factory=ReadOnlyDict, repr=False, hash=False)
 
+    if TYPE_CHECKING:
+        # The constructor that the dataclass makes, but `scopes` takes any collection, as `__post_init__` does.
+        def __init__(  # noqa: PLR0917  # one parameter for each field
+            self,
+            subject: str | None = None,
+            client_id: str | None = None,
+            issuer: str = "",
+            audience: tuple[str, ...] = (),
+            scopes: Iterable[str] = (),
+            expires_at: float = 0,
+            issued_at: float | None = None,
+            token_id: str | None = None,
+            claims: Mapping[str, Any] = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
-        # Tokens made by hand in tests come with whatever collection was near.
+        # Tokens made by hand in tests come with lists and sets. A string would become the set of its letters, without an error.
+        if isinstance(self.scopes, str):
+            raise TypeError("scopes is a collection of strings, for example {'files:read'}, not one string")
         if type(self.scopes) is not frozenset:
             object.__setattr__(self, "scopes", frozenset(self.scopes))
 

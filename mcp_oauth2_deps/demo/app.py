@@ -28,8 +28,7 @@ def create_server(files: dict[str, str]) -> MCPServer:
     @scopes()
     def whoami() -> str:
         """Tells who is calling; needs no scope but the one to connect."""
-        caller = current_token()
-        return caller.subject or "" if caller else ""
+        return current_token().subject or ""
 
     @server.tool()
     @scopes("files:read")

@@ -1,7 +1,7 @@
 """MCP servers behind the dependencies: scopes per method and per tool, and who is calling, in the tool."""
 
-from mcp_oauth2_deps.mcp.callers import current_token, scopes
+from mcp_oauth2_deps.mcp.callers import current_token, current_token_or_none, scopes
 from mcp_oauth2_deps.mcp.router import mcp_router
 from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
 
-__all__ = ["ToolScopes", "current_token", "mcp_router", "scopes"]
+__all__ = ["ToolScopes", "current_token", "current_token_or_none", "mcp_router", "scopes"]

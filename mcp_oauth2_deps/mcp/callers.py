@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from mcp_oauth2_deps.mcp.tool_scopes import Demand
-from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
+from mcp_oauth2_deps.models import AccessToken, NeverFromRequest, ScopeRequirement
 from mcp_oauth2_deps.protocol.scopes import missing_scopes, scope_requirement, verify_scopes
 
 _ATTRIBUTE = "__mcp_oauth2_scopes__"
@@ -20,8 +20,10 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NeverFromRequest):
     """The caller of one message, and what its scopes imply."""
+
+    _write_instead: ClassVar[str] = "a tool calls `current_token()`"
 
     token: AccessToken
     hierarchy: Mapping[str, frozenset[str]]
@@ -34,8 +36,26 @@ class Caller:
 current_caller: ContextVar[Caller | None] = ContextVar("mcp_oauth2_deps_caller", default=None)
 
 
-def current_token() -> AccessToken | None:
-    """The token of the message that this code serves; none outside of a guarded MCP route."""
+def current_token() -> AccessToken:
+    """The token of the message that this code serves.
+
+    Raises:
+        LookupError: no caller is in sight: outside of a guarded MCP route, or in a thread that was started without its context.
+    """
+    token = current_token_or_none()
+    if token is None:
+        raise LookupError(
+            "no caller is in sight: this code runs outside of a guarded MCP route, or in a thread or task that was started "
+            "without the context of the call; where that is expected, ask current_token_or_none()"
+        )
+    return token
+
+
+def current_token_or_none() -> AccessToken | None:
+    """The token of the message that this code serves; none where `current_token` raises.
+
+    None means that nobody was verified. It is no proof that the code runs on its own behalf.
+    """
     caller = current_caller.get()
     return caller.token if caller is not None else None
 

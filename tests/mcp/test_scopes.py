@@ -12,7 +12,7 @@ from mcp_support import MODERN, REVISIONS, build, result, text_of
 from mcp_types import ListToolsResult
 from mcp_types import Tool as ToolModel
 
-from mcp_oauth2_deps.mcp import ToolScopes, current_token, mcp_router, scopes
+from mcp_oauth2_deps.mcp import ToolScopes, current_token, current_token_or_none, mcp_router, scopes
 
 OPTIONS = {"json_response": True, "stateless_http": True}
 
@@ -310,7 +310,9 @@ def test_rules_in_two_decorators_add_up():
     assert set(declared_scopes(function)) == {"a", "b", "c"}
     # Outside of a guarded route nobody is calling.
     assert function() == 1
-    assert current_token() is None
+    assert current_token_or_none() is None
+    with pytest.raises(LookupError, match="no caller is in sight"):
+        current_token()
 
 
 @pytest.mark.parametrize("wrong", ["", "a b", "offline_access", 1, None], ids=repr)
