@@ -194,8 +194,9 @@ class MCPRoutes:
         caller = Caller(token, policy.scope_hierarchy)
         # The token stays here: no tool can forward it (MCP, "Token handling").
         headers = [header for header in request.scope["headers"] if header[0] != b"authorization"]
+        presented = [value for name, value in request.scope["headers"] if name == b"authorization"]
         place = {"path": path, "raw_path": path.encode(), "root_path": ""}
-        changes = {**place, "headers": headers, MEMORY_KEY: {}, **user_of(caller)}
+        changes = {**place, "headers": headers, MEMORY_KEY: {}, **user_of(caller, presented)}
         return Handover(called_by(caller, self._app), changes=changes, body=body)
 
 

@@ -209,7 +209,9 @@ def from_openapi(means):
 def from_files(means):
     """Components in a file of a folder, which the provider imports."""
     root = Path(mkdtemp(prefix="mcp-behind-"))
-    closed, auth = ('@scopes("vault")', "") if means == "decorator" else ("", ', auth=require_scopes("vault")' if means == "engine" else "")
+    closed, auth = (
+        ('@scopes("vault")', "") if means == "decorator" else ("", ', auth=require_scopes("vault")' if means == "engine" else "")
+    )
     (root / "things.py").write_text(
         f"""
 from behind.worlds import GOLD, OPEN, mark
@@ -334,6 +336,8 @@ FASTMCP = {
 SDK = {
     "mcp.server._otel.OpenTelemetryMiddleware": "in the chain of every server, so in every row",
     "mcp.server.apps.Apps": "test_sdk.py",
+    "mcp.server.context.ServerMiddleware": "the shape of a step in the chain",
+    "mcp.server.extension.Extension": "the base of all; test_sdk.py",
     "mcp.server.auth.middleware.auth_context.AuthContextMiddleware": "of `auth=`, which mcp_router refuses",
     "mcp.server.auth.middleware.bearer_auth.RequireAuthMiddleware": "of `auth=`, which mcp_router refuses",
     "mcp.server.request_state.RequestStateBoundary": "in the chain of every MCPServer; test_questions.py",

@@ -197,9 +197,10 @@ class Row:
 
 
 @asynccontextmanager
-async def running(auth, issuer, server, table, **options):
+async def running(auth, issuer, server, table, overrides=None, **options):
     """The server behind its guard; yields what makes callers of it."""
     app = FastAPI()
+    app.dependency_overrides |= overrides or {}
     app.include_router(auth.router())
     app.include_router(mcp_router(server, auth=auth, scopes=ToolScopes(**table), **options))
     async with app.router.lifespan_context(app):
@@ -220,27 +221,58 @@ async def said(caller, question):
 
 async def leaks(alice, bob, row, means):
     """What went wrong for these two, of whom only Alice holds `vault`: one line for each."""
+    wrong = await _closed(alice, bob, row, means) + await _others_answers(alice, bob, row)
+    if means not in row.unseen:
+        wrong += await _listed(alice, bob, row)
+    return list(dict.fromkeys(wrong))
+
+
+async def _closed(alice, bob, row, means):
     wrong = []
-    closed = {**row.names.closed(), **row.ways}
-    if means != "engine" and means not in row.unseen:
-        closed |= completion(row.names)
-    for what, question in closed.items():
+    # FastMCP's own `auth=` does not stand before completions.
+    seen = {} if means == "engine" or means in row.unseen else completion(row.names)
+    for what, question in {**row.names.closed(), **row.ways, **seen}.items():
         # Alice first: what is remembered of her answer must not be given to Bob.
         for _ in range(2):
             if what not in row.hidden and f"{GOLD} " not in await said(alice, question):
                 wrong.append(f"Alice does not get the {what}")
             if GOLD in await said(bob, question):
                 wrong.append(f"Bob gets the {what}")
-    for what, question in row.names.open().items():
-        for caller, name in ((alice, "alice"), (bob, "bob"), (alice, "alice"), (bob, "bob")):
-            if what not in row.hidden and f"{OPEN} {name}" not in await said(caller, question):
-                wrong.append(f"{name} does not get an answer of their own: {what}")
-    for what, (question, name) in ({} if means in row.unseen else {**row.names.lists(), **row.lists}).items():
+    return wrong
+
+
+async def _others_answers(alice, bob, row):
+    return [
+        f"{name} does not get an answer of their own: {what}"
+        for what, question in row.names.open().items()
+        for caller, name in ((alice, "alice"), (bob, "bob"), (alice, "alice"), (bob, "bob"))
+        if what not in row.hidden and f"{OPEN} {name}" not in await said(caller, question)
+    ]
+
+
+async def _listed(alice, bob, row):
+    wrong = []
+    for what, (question, name) in {**row.names.lists(), **row.lists}.items():
         if what not in row.hidden and name not in await said(alice, question):
             wrong.append(f"Alice does not find it in {what}")
         if name in await said(bob, question):
             wrong.append(f"Bob finds it in {what}")
-    return list(dict.fromkeys(wrong))
+    return wrong
 
 
-__all__ = ["GOLD", "MEANS", "MODERN", "OPEN", "QUICK", "Names", "Row", "call", "leaks", "mark", "read", "running", "said", "world"]
+__all__ = [
+    "GOLD",
+    "MEANS",
+    "MODERN",
+    "OPEN",
+    "QUICK",
+    "Names",
+    "Row",
+    "call",
+    "leaks",
+    "mark",
+    "read",
+    "running",
+    "said",
+    "world",
+]

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from fastmcp import FastMCP
+from fastmcp import FastMCP, settings
 from fastmcp.server.context import _current_transport
 from starlette.types import ASGIApp
 
 from mcp_oauth2_deps.mcp.engines.engine import Transport
+from mcp_oauth2_deps.mcp.engines.sessions import owned_sessions_only
 
 INNER_PATH = "/mcp"
 
@@ -40,9 +41,10 @@ class FastMCPEngine:
             "allowed_hosts": list(transport.hosts),
             "allowed_origins": list(transport.origins),
         }
+        stateless = self._options.get("stateless_http")
         inner = self._server.http_app(path=INNER_PATH, **(options | self._options))
         async with inner.lifespan(inner):
-            yield inner
+            yield owned_sessions_only(inner, stateless=settings.stateless_http if stateless is None else stateless)
 
     async def listed_name(self, kind: str, name: str) -> str:
         """The tool's own name for the hashed name by which pages of a `FastMCPApp` call it."""

@@ -1,7 +1,9 @@
 """The caller as the engines know one: their sessions are bound to it, their own functions tell it to a tool."""
 
-import json
-from hashlib import sha256
+from collections.abc import Sequence
+from dataclasses import fields
+from hashlib import blake2b, sha256
+from secrets import token_bytes
 from typing import Any
 
 from starlette.authentication import AuthCredentials
@@ -19,10 +21,18 @@ except ImportError:  # an ASGI app of another make is served without the extra
     auth_context_var = None  # type: ignore[assignment]
 
 
-def user_of(caller: Caller) -> dict[str, Any]:
+# What is made with it tells nothing of a token and is worth nothing in another process.
+_SECRET = token_bytes(32)
+_PREFIX = "mcp-oauth2-deps:"
+_FIELDS = tuple(field.name for field in fields(AccessToken))
+
+
+def user_of(caller: Caller, presented: Sequence[bytes]) -> dict[str, Any]:
     """The members of an ASGI scope by which the SDK and FastMCP know who is calling.
 
-    Their token model demands the raw token. It is left empty, so that no tool forwards it (MCP, "Token handling").
+    Args:
+        caller: who is calling.
+        presented: the `Authorization` fields of the request; they stay here.
     """
     granted = caller.token.scopes
     scopes = sorted(with_implied(granted, caller.hierarchy) if caller.hierarchy else granted)
@@ -30,7 +40,7 @@ def user_of(caller: Caller) -> dict[str, Any]:
         return {"auth": AuthCredentials(scopes)}
     token = caller.token
     engine_token = EngineToken(
-        token="",
+        token=_stand_in(token, presented),
         client_id=token.client_id or ("" if token.subject else _nameless(token)),
         scopes=scopes,
         expires_at=int(token.expires_at) or None,
@@ -41,9 +51,25 @@ def user_of(caller: Caller) -> dict[str, Any]:
     return {"auth": AuthCredentials(scopes), "user": AuthenticatedUser(engine_token)}
 
 
+def _stand_in(token: AccessToken, presented: Sequence[bytes]) -> str:
+    """What engines get instead of the raw token: another one for each token, worth nothing elsewhere, never empty (rule F10).
+
+    Engines and their middleware key caches and rate limits by it, and tools could forward it (MCP, "Token handling"). A token
+    that was made by hand in a test was never presented, so what it says counts too.
+    """
+    told = repr((list(presented), _facts(token))).encode("utf-8", "backslashreplace")
+    return _PREFIX + blake2b(told, key=_SECRET, digest_size=32).hexdigest()
+
+
 def _nameless(token: AccessToken) -> str:
     """A name for a token that names neither subject nor client: by it, each such token has sessions of its own."""
-    return "token:" + sha256(json.dumps(token.claims, sort_keys=True).encode()).hexdigest()
+    return "token:" + sha256(repr(_facts(token)).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _facts(token: AccessToken) -> list[object]:
+    """All that the token says, in one order; sets have none of their own."""
+    values = (getattr(token, name) for name in _FIELDS)
+    return [sorted(value) if isinstance(value, frozenset) else value for value in values]
 
 
 def called_by(caller: Caller, app: ASGIApp) -> ASGIApp:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from mcp_oauth2_deps.mcp.engines.engine import Transport
 from mcp_oauth2_deps.mcp.engines.resumption import SessionManager
+from mcp_oauth2_deps.mcp.engines.sessions import owned_sessions_only
 
 # Where an `MCPServer` keeps what was registered: it has no public way from a name to its function.
 _MANAGERS = {
@@ -45,7 +46,7 @@ class SDKEngine:
             # FastMCP's own manager does the same.
             manager = SessionManager.like(manager)
         async with manager.run():
-            yield manager.asgi_app
+            yield owned_sessions_only(manager.asgi_app, stateless=manager.stateless)
 
     async def listed_name(self, kind: str, name: str) -> str:  # noqa: ARG002  # each has one name only
         """The name as it is: each thing has only one."""
