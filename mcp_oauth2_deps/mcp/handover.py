@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mcp_oauth2_deps.fastapi.bodies import BodyError, read_at_most
 from mcp_oauth2_deps.mcp.messages import INVALID_REQUEST, MessageError, is_json_content_type
 
 
@@ -50,7 +51,7 @@ class Handover(Response):
         await self._app({**scope, **self._changes}, replay, send_with_headers if self.raw_headers else send)
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+async def read_message_body(request: Request, limit: int) -> bytes:
     """The body of at most `limit` bytes.
 
     Raises:
@@ -66,13 +67,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     plain = fields == [b"application/json"]
     if not plain and (len(fields) != 1 or not is_json_content_type(fields[0].decode("latin-1"))):
         raise MessageError(INVALID_REQUEST, "The content type must be application/json.")
-    body = bytearray()
     try:
-        # Also what a dependency of the app or of a router has read already, for which nobody would wait in vain.
-        async for part in request.stream():
-            body += part
-            if len(body) > limit:
-                raise MessageError(INVALID_REQUEST, f"The body is larger than {limit} bytes.")
-    except ClientDisconnect:
-        raise MessageError(INVALID_REQUEST, "The body was not sent to its end.") from None
-    return bytes(body)
+        return await read_at_most(request, limit)
+    except BodyError as error:
+        raise MessageError(INVALID_REQUEST, f"The body {error}.") from None

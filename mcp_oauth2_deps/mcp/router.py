@@ -24,7 +24,7 @@ from mcp_oauth2_deps.mcp.cors import CORSRoute, preflight
 from mcp_oauth2_deps.mcp.engines.choose import engine_for
 from mcp_oauth2_deps.mcp.engines.engine import Engine, Transport
 from mcp_oauth2_deps.mcp.engines.principals import called_by, user_of
-from mcp_oauth2_deps.mcp.handover import Handover, read_body
+from mcp_oauth2_deps.mcp.handover import Handover, read_message_body
 from mcp_oauth2_deps.mcp.lists import ListFilter
 from mcp_oauth2_deps.mcp.messages import Message, MessageError, read_message, verify_mirrored_headers
 from mcp_oauth2_deps.mcp.rules import Rulebook
@@ -162,7 +162,7 @@ class MCPRoutes:
 
     async def _post(self, request: Request, token: AccessToken) -> Response:
         try:
-            body = await read_body(request, self._scheme.settings.max_body_size)
+            body = await read_message_body(request, self._scheme.settings.max_body_size)
             message = read_message(body) if len(body) <= SMALL else await asyncio.to_thread(read_message, body)
             verify_mirrored_headers(request.scope["headers"], message)
         except MessageError as error:

@@ -9,7 +9,9 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-MAX_BODY_BYTES = 64 * 1024
+from mcp_oauth2_deps.fastapi.bodies import BodyError, read_at_most
+
+_MAX_BODY_BYTES = 64 * 1024
 MAX_QUERY_BYTES = 16 * 1024
 _MAX_PARAMETERS = 100
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -45,14 +47,12 @@ async def read_body(request: Request) -> bytes:
     """The body, of at most 64 KiB.
 
     Raises:
-        RefusedError: it is longer.
+        RefusedError: it is longer, or was not sent to its end.
     """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise RefusedError("invalid_request", "the body is too long", 413)
-    return bytes(body)
+    try:
+        return await read_at_most(request, _MAX_BODY_BYTES)
+    except BodyError as error:
+        raise RefusedError("invalid_request", f"the body {error}", 413) from None
 
 
 def read_parameters(raw: bytes) -> dict[str, list[str]]:
