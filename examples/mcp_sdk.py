@@ -1,4 +1,4 @@
-"""An MCP server of the official SDK with scopes per tool, and a guarded REST route beside it.
+"""An MCP server of the official SDK with scopes per tool, and a guarded REST route in the same app.
 
 Run: export MCP_OAUTH2_ISSUER=https://auth.example.com MCP_OAUTH2_RESOURCE=https://api.example.com/mcp
 and: uvicorn mcp_sdk:app --app-dir examples

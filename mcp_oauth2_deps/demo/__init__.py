@@ -1,1 +1,1 @@
-"""A development issuer and a guarded app on loopback: `python -m mcp_oauth2_deps.demo`."""
+"""A development issuer and a guarded app on loopback, for this machine only: `python -m mcp_oauth2_deps.demo`."""

@@ -30,7 +30,7 @@ _INSPECTOR = ("http://localhost:6274", "http://127.0.0.1:6274")
 
 
 class _AnnouncedServer(uvicorn.Server):
-    """A server that says what to try once it answers."""
+    """A server that prints what to try as soon as it answers."""
 
     def __init__(self, config: uvicorn.Config, announcement: str) -> None:
         super().__init__(config)
@@ -43,7 +43,11 @@ class _AnnouncedServer(uvicorn.Server):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs both servers until Ctrl-C; 1 when a port is taken."""
+    """Runs both servers until Ctrl-C; returns the exit status, 1 when a port is taken.
+
+    Example:
+        `main(["--port", "8001", "--issuer-port", "9001"])`
+    """
     parser = argparse.ArgumentParser(prog="python -m mcp_oauth2_deps.demo", description="For development, on loopback only.")
     parser.add_argument("--port", type=int, default=8000, help="port of the guarded app (default 8000)")
     parser.add_argument("--issuer-port", type=int, default=9000, help="port of the development issuer (default 9000)")
@@ -61,9 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
             secret = token_urlsafe(24)
             issuer = stack.enter_context(_make_issuer(base, secret).serve(port))
         except (OSError, OverflowError) as error:
-            taken = getattr(error, "strerror", None) or "no such port"
-            told = f"Port {port} on 127.0.0.1 cannot be used ({taken}); choose another with {option}."
-            print(told, file=sys.stderr)  # noqa: T201  # a demo speaks on the terminal
+            reason = getattr(error, "strerror", None) or "no such port"
+            message = f"Port {port} on 127.0.0.1 cannot be used ({reason}); choose another with {option}."
+            print(message, file=sys.stderr)  # noqa: T201  # a demo speaks on the terminal
             return 1
         _serve(issuer, listener, base, secret)
     print("\nStopped.", flush=True)  # noqa: T201  # a demo speaks on the terminal
@@ -91,7 +95,7 @@ def _serve(issuer: DevelopmentIssuer, listener: socket, base: str, secret: str) 
     )
     # A client that keeps a stream open must not keep the demo from ending.
     config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=2)
-    # uvicorn stops gracefully and then passes the signal on.
+    # uvicorn stops gracefully, and then raises the signal again.
     with suppress(KeyboardInterrupt):
         _AnnouncedServer(config, _announcement(issuer, settings, base, secret)).run(sockets=[listener])
 

@@ -1,4 +1,4 @@
-"""The guarded app of the demo: an MCP server with four tools of different scopes, and REST routes beside it."""
+"""The guarded app of the demo: an MCP server with four tools of different scopes, and two REST routes."""
 
 from typing import Annotated
 
@@ -53,7 +53,10 @@ def create_server(files: dict[str, str]) -> MCPServer:
 
 
 def create_app(settings: OAuth2Settings) -> FastAPI:
-    """The MCP server at the path of the resource, one open and one guarded REST route."""
+    """The MCP server at the path of the resource, one open and one guarded REST route; for this machine only.
+
+    Requests that name another host than that of `settings.resource` are refused (DNS rebinding).
+    """
     auth = OAuth2BearerScheme(settings)
     files = {"a.txt": "read a.txt"}
     init_oauth = auth.swagger_ui_init_oauth()

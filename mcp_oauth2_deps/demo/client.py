@@ -1,6 +1,6 @@
-"""An MCP client on the official SDK: logs in with the browser, calls every tool, and steps up as they ask for more.
+"""An MCP client on the official SDK: logs in with the browser, calls the tools, and asks for more scopes as tools need them.
 
-Run beside the demo: `python -m mcp_oauth2_deps.demo.client http://127.0.0.1:8000/mcp`.
+Run it while the demo runs: `python -m mcp_oauth2_deps.demo.client http://127.0.0.1:8000/mcp`.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _LOGIN_SECONDS = 300
 
 
 class _Memory:
-    """Tokens and the registration, for as long as the program runs."""
+    """Keeps tokens and the registration for as long as the program runs."""
 
     def __init__(self) -> None:
         self._tokens: OAuthToken | None = None
@@ -49,7 +49,7 @@ class _Memory:
 
 
 class _Callback:
-    """The page on loopback that the browser comes back to."""
+    """The page on loopback to which the issuer sends the browser with the code."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

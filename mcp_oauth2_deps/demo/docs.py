@@ -10,14 +10,14 @@ from fastapi.openapi.docs import get_swagger_ui_html, get_swagger_ui_oauth2_redi
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-# In a frame of another page, a person could be made to click what that page hides.
+# In an invisible frame of another page, a person could be made to click on buttons of this one (clickjacking).
 _NOT_FRAMED = {"Content-Security-Policy": "frame-ancestors 'none'", "X-Frame-Options": "DENY"}
 _ASSETS = "/docs/assets"
 REDIRECT_PATH = "/docs/oauth2-redirect"
 
 
 def add_offline_docs(app: FastAPI) -> None:
-    """Serves `/docs` of an app that was made with `docs_url=None`."""
+    """Serves `/docs` for an app that was made with `docs_url=None`."""
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

@@ -1,4 +1,4 @@
-"""An issuer that fails in every way an issuer can, one document at a time, while it runs."""
+"""An issuer whose documents fail in every way an issuer's can, one document at a time, while it runs."""
 
 import asyncio
 import gzip
@@ -20,7 +20,11 @@ _MEBIBYTE = 1024 * 1024
 
 
 class Fault(Enum):
-    """What is wrong with a document."""
+    """What is wrong with a document.
+
+    Example:
+        `issuer.spoil("jwks", Fault.NOT_FOUND)`
+    """
 
     HANG = "no answer at all"
     SLOW = "the head of the answer, and nothing after it"
@@ -43,7 +47,19 @@ class Fault(Enum):
 
 
 class FaultIssuer(DevelopmentIssuer):
-    """A `DevelopmentIssuer` whose documents can be spoilt and healed while it is served.
+    """A `DevelopmentIssuer` whose documents can be made faulty and whole again while it is served.
+
+    It shows how an app behaves when its issuer fails.
+
+    Example:
+        ```python
+        from mcp_oauth2_deps.testing import Fault, FaultIssuer
+
+        with FaultIssuer(audience="https://api.example.com/mcp").serve() as issuer:
+            issuer.spoil("jwks", Fault.BROKEN)
+            ...  # the app under test answers 503, not 401
+            issuer.heal()
+        ```
 
     Attributes:
         faults: what is wrong with which document now.
@@ -55,36 +71,62 @@ class FaultIssuer(DevelopmentIssuer):
         self._server: LoopbackServer | None = None
 
     def spoil(self, document: Documents, fault: Fault) -> None:
-        """From now on this document is faulty."""
+        """From now on the document has this fault.
+
+        Example:
+            `issuer.spoil("metadata", Fault.HTML)`
+        """
         self.faults[document] = fault
 
     def heal(self) -> None:
-        """From now on every document is as it should be; an issuer that was switched off is on again."""
+        """From now on no document is faulty; an issuer that was switched off is on again.
+
+        Example:
+            `issuer.heal()`
+        """
         self.faults.clear()
         self.switch_on()
 
     def switch_off(self) -> None:
-        """Nobody listens at the issuer's port any more."""
+        """Closes the issuer's port: connections are refused.
+
+        Example:
+            `issuer.switch_off()`
+        """
         if self._server is not None:
             self._server.close()
             self._server = None
 
     def switch_on(self) -> None:
-        """Listens again, at the same port."""
+        """Listens again, at the same port.
+
+        Example:
+            `issuer.switch_on()`
+        """
         if self._server is None:
             self._server = LoopbackServer(self.app, port=int(self.url.rpartition(":")[2])).__enter__()
 
     def rekey(self) -> SigningKey:
-        """Another key signs from now on, published under the same kid in place of the old one."""
+        """Replaces the signing key by another with the same `kid`, as issuers do that have lost their keys.
+
+        Example:
+            `issuer.rekey()`
+        """
         self._keys[-1] = SigningKey.generate(self.key.alg, self.key.kid)
         return self.key
 
     @contextmanager
     def serve(self, port: int = 0) -> Iterator[Self]:
-        """Serves the issuer on loopback while the block runs; `url` becomes where it is.
+        """Serves the issuer on 127.0.0.1 while the block runs, and sets `url` to its address.
+
+        Args:
+            port: the port; 0 takes any free one.
 
         Raises:
             OSError: the port is taken.
+
+        Example:
+            `with FaultIssuer().serve() as issuer: ...`
         """
         server = LoopbackServer(self.app, port=port)
         self.url = server.url
@@ -96,7 +138,7 @@ class FaultIssuer(DevelopmentIssuer):
 
     @property
     def app(self) -> ASGIApp:  # type: ignore[override]  # the app there, behind the faults
-        """The issuer as an ASGI app."""
+        """The issuer as an ASGI app with its faults; it answers callers on this machine only, and only under its own names."""
         sound = super().app
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -181,13 +223,14 @@ _UNUSABLE: list[Any] = [
 
 
 async def _until_gone(receive: Receive) -> None:
+    """Returns when the client closes the connection."""
     message: Message = {"type": ""}
     while message["type"] != "http.disconnect":
         message = await receive()
 
 
 async def _paced(chunks: Iterable[bytes], receive: Receive, *, pause: float) -> AsyncIterator[bytes]:
-    """The chunks, as long as somebody takes them."""
+    """The chunks, until the client closes the connection."""
     gone = asyncio.ensure_future(_until_gone(receive))
     try:
         for chunk in chunks:

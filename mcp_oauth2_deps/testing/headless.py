@@ -1,6 +1,6 @@
-"""A person without a browser: walks through login and consent pages, with the standard library alone, for tests.
+"""Logs in and consents without a browser, for tests, with the standard library alone.
 
-It knows no issuer in particular: it fills in what a form asks for, and submits it.
+It is not made for one issuer: it fills in what a form asks for, and submits it.
 """
 
 import re
@@ -21,7 +21,20 @@ _MAX_PAGE_BYTES = 1024 * 1024
 
 
 class LoginError(Exception):
-    """The way through the pages ended before the client was reached; the message holds what the last page says."""
+    """The pages led to no answer for the client; the message holds the text of the last page.
+
+    Example:
+        ```python
+        from mcp_oauth2_deps.testing import LoginError, login_headless
+
+
+        def try_to_log_in(url: str) -> str | None:
+            try:
+                return login_headless(url, user="mallory")
+            except LoginError:
+                return None
+        ```
+    """
 
 
 def login_headless(
@@ -34,20 +47,23 @@ def login_headless(
     deliver: bool = False,
     timeout: float = 10,
 ) -> str:
-    """The URL that the issuer sends the person to in the end, with `code` or `error` in its query.
+    """Logs in and consents as a person would; returns the URL of the last redirect, with `code` or `error` in its query.
 
     Args:
         authorization_url: what the client would open in a browser.
-        user: for every text field.
-        password: for every password field; the same as `user` by default.
+        user: goes into every text field.
+        password: goes into every password field; by default the same as `user`.
         leave_out: scopes whose checkboxes are cleared.
         deny: refuses on the consent page.
-        deliver: also asks for that URL, as a browser would, where a client listens on loopback.
+        deliver: also requests the returned URL, as a browser would; it must be on loopback.
         timeout: of each request, in seconds.
 
     Raises:
         LoginError: no page led further, a scope to leave out was not offered, or nothing could be delivered.
         OSError: the issuer, or the client on delivery, cannot be reached.
+
+    Example:
+        `login_headless(authorization_url, leave_out=["files:write"])` grants all scopes that were asked for but one.
     """
     walk = _Walk(user, user if password is None else password, set(leave_out), deny, timeout)
     url = walk.to_the_end(authorization_url)
@@ -59,7 +75,7 @@ def login_headless(
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """Leaves redirects to the walk, which must see the last one."""
+    """Follows no redirect: the last one goes to the client, and its URL is the result."""
 
     def redirect_request(  # noqa: PLR0917  # the signature of the standard library
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
@@ -93,7 +109,7 @@ class _Page(HTMLParser):
         return re.sub(r"\s+", " ", " ".join(self._texts)).strip()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Notes forms, their fields, and links."""
+        """Collects forms, their fields, and links."""
         values = {name: value or "" for name, value in attrs}
         match tag:
             case "form":
@@ -114,13 +130,13 @@ class _Page(HTMLParser):
             self._hidden -= 1
 
     def handle_data(self, data: str) -> None:
-        """Notes text."""
+        """Collects text."""
         if not self._hidden:
             self._texts.append(data)
 
 
 class _Walk:
-    """One person's way from page to page."""
+    """One login, from page to page."""
 
     def __init__(self, user: str, password: str, leave_out: set[str], deny: bool, timeout: float) -> None:
         self._user, self._password = user, password
@@ -187,7 +203,7 @@ class _Walk:
 
 
 def _open(opener: OpenerDirector, request: Request, timeout: float) -> tuple[str | None, str]:
-    """Where the answer redirects to, and its text, whatever its status."""
+    """Where the answer redirects to, and its text; also of an answer with an error status."""
     try:
         answer = opener.open(request, timeout=timeout)
     except HTTPError as error:

@@ -1,4 +1,4 @@
-"""A small authorization server with fresh keys: its documents, login and consent, its token endpoint, and tokens to order."""
+"""A small authorization server with fresh keys: its documents, its endpoints, and any token that a test needs."""
 
 import time
 from collections import Counter
@@ -38,17 +38,34 @@ _GET, _POST = ["GET", "OPTIONS"], ["POST", "OPTIONS"]
 
 
 class DevelopmentIssuer:
-    """An issuer for development and tests. It makes fresh keys, and serves loopback callers only.
+    """An issuer for development and tests: fresh keys at each start, and answers for this machine only.
+
+    Over HTTP it refuses callers on other machines, requests that name another host (DNS rebinding), and web pages of other
+    sites. A page on loopback may use public clients only; a client with a secret is for programs. The passwords of the people
+    here are known to everybody, so it must never be reachable from elsewhere.
+
+    Example:
+        ```python
+        from secrets import token_urlsafe
+
+        from mcp_oauth2_deps.testing import Client, DevelopmentIssuer
+
+        clients = {"job": Client(token_urlsafe(), scopes=frozenset({"files:read"}))}
+        issuer = DevelopmentIssuer(audience="https://api.example.com/mcp", clients=clients)
+        token = issuer.token(subject="alice", scopes=["files:read"])
+        ```
 
     Attributes:
-        url: the issuer identifier.
+        url: the issuer identifier; `serve` replaces it by where it serves.
         audience: `aud` of the tokens from `token()`, unless one is given there, and the resource of a request that names none.
-        resources: the only resources (RFC 8707) it has tokens for; any, if there are none here.
-        scopes: the only scopes it has for people, with descriptions; any, if there are none here.
-        users: who can log in, with their passwords; alice and bob, who have their names for passwords, by default.
+        clients: who may fetch tokens, by client identifier; others may register over HTTP.
+        resources: the only resources (RFC 8707) it has tokens for; when empty, every resource.
+        scopes: the only scopes that a person can grant, with descriptions; when empty, every scope.
+        users: who can log in, with their passwords. By default alice and bob; the password of each is the name.
         hint: what the login page says below the form.
-        lifetime: of the tokens that are fetched, in seconds.
-        requests: how often each path was asked.
+        lifetime: of the tokens that the token endpoint gives, in seconds.
+        clock: seconds that never go back; for the ages of codes, sessions and registrations.
+        requests: how many requests came for each path.
     """
 
     def __init__(
@@ -64,6 +81,11 @@ class DevelopmentIssuer:
         lifetime: int = 3600,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Makes a signing key for `algorithm` (a JWS name such as `ES256`); the rest is described at the class.
+
+        Raises:
+            ValueError: `resources` is one string.
+        """
         if isinstance(resources, str):
             raise ValueError("resources is a collection of URIs, not one string")
         self.url = url
@@ -83,25 +105,45 @@ class DevelopmentIssuer:
 
     @property
     def key(self) -> SigningKey:
-        """The key that signs now."""
+        """The key that signs tokens now.
+
+        Example:
+            `issuer.key.kid` is what a token of this issuer has as `kid` in its header.
+        """
         return self._keys[-1]
 
     def rotate(self, algorithm: str | None = None) -> SigningKey:
-        """A new key signs from now on; the older ones stay published."""
+        """Makes a new key that signs from now on; the older ones stay published.
+
+        Example:
+            `issuer.rotate("EdDSA")` changes the algorithm as well.
+        """
         self._keys.append(SigningKey.generate(algorithm or self.key.alg))
         return self.key
 
     def remove_key(self, kid: str) -> None:
-        """Publishes this key no more."""
+        """Takes a key out of the key set: its tokens are refused as soon as the key set is fetched again.
+
+        Example:
+            `issuer.remove_key(issuer.key.kid)`
+        """
         self._keys = [key for key in self._keys if key.kid != kid]
 
     def jwks(self) -> dict[str, Any]:
-        """The published key set."""
+        """The key set as it is published (RFC 7517 section 5).
+
+        Example:
+            `issuer.jwks()["keys"][0]["kid"]`
+        """
         return {"keys": [key.public_jwk() for key in self._keys]}
 
     def metadata(self) -> dict[str, Any]:
-        """The authorization server metadata (RFC 8414), with what OIDC clients look for; there are no ID tokens."""
-        # Without a list of its own it has every scope, so there is none to publish.
+        """The authorization server metadata (RFC 8414 section 2), with members that OIDC clients need; there are no ID tokens.
+
+        Example:
+            `issuer.metadata()["token_endpoint"]`
+        """
+        # Without a list of its own the issuer grants every scope, so it has no list to publish.
         scopes = {"scopes_supported": [*sorted(self.scopes), OFFLINE_ACCESS]} if self.scopes else {}
         return scopes | {
             "issuer": self.url,
@@ -133,7 +175,20 @@ class DevelopmentIssuer:
         header: Mapping[str, Any] | None = None,
         **claims: Any,
     ) -> str:
-        """A signed access token (RFC 9068). Further claims are added as given; one that is `None` is left out."""
+        """A signed access token (RFC 9068 section 2.2).
+
+        Args:
+            subject: who it stands for (`sub`).
+            client_id: who fetched it.
+            scopes: what it allows; written into `scope`, sorted.
+            audience: the resource that it is for, or several; by default the issuer's `audience`.
+            expires_in: seconds from now until it expires; negative for a token that has expired.
+            header: changes of single header parameters; a value of `None` leaves one out.
+            claims: further claims, as they are; a value of `None` leaves a claim out.
+
+        Example:
+            `issuer.token(subject="alice", scopes=["files:read"], expires_in=-60)` is a token that expired a minute ago.
+        """
         now = int(time.time())
         standard = {
             "iss": self.url,
@@ -149,11 +204,22 @@ class DevelopmentIssuer:
         return self.key.mint(merged, header)
 
     def bearer(self, **claims: Any) -> dict[str, str]:
-        """The `Authorization` header with a token; takes what `token` takes."""
+        """The `Authorization` header with a token; takes the arguments of `token`.
+
+        Example:
+            `client.get("/files", headers=issuer.bearer(scopes=["files:read"]))`
+        """
         return {"Authorization": f"Bearer {self.token(**claims)}"}
 
     async def fetch(self, url: str) -> Document:
-        """The issuer's documents without a network, for `Authenticator(settings, documents=issuer)`."""
+        """The issuer's metadata or key set without a network, so that the issuer can be a source of documents.
+
+        Raises:
+            DocumentError: there is no such document.
+
+        Example:
+            `Authenticator(settings, documents=issuer)`
+        """
         path = urlsplit(url).path
         self.requests[path] += 1
         if path.endswith("/jwks"):
@@ -164,7 +230,14 @@ class DevelopmentIssuer:
 
     @property
     def app(self) -> Starlette:
-        """The issuer as an ASGI app, for callers on this machine that ask for it by its own name (see `LoopbackGuard`)."""
+        """The issuer as an ASGI app; it answers callers on this machine only, and only under its own names.
+
+        Those are the host and port of `url`, and `localhost`, `127.0.0.1` and `[::1]` with the port where it is served; any other
+        `Host` is answered with 421.
+
+        Example:
+            `TestClient(issuer.app, base_url=issuer.url, client=("127.0.0.1", 1))`
+        """
         pages = [Middleware(TrustedPages, clients=self.clients)]
         return Starlette(
             routes=[
@@ -181,10 +254,16 @@ class DevelopmentIssuer:
 
     @contextmanager
     def serve(self, port: int = 0) -> Iterator[Self]:
-        """Serves the issuer on loopback while the block runs; `url` becomes where it is.
+        """Serves the issuer on 127.0.0.1 while the block runs, and sets `url` to its address.
+
+        Args:
+            port: the port; 0 takes any free one.
 
         Raises:
             OSError: the port is taken.
+
+        Example:
+            `with DevelopmentIssuer().serve() as issuer: ...`
         """
         server = LoopbackServer(self.app, port=port)
         self.url = server.url

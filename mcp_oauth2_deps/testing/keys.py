@@ -26,7 +26,20 @@ def base64url(data: bytes) -> str:
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key for one JWS algorithm; its repr holds no private part."""
+    """A private key for one JWS algorithm; its repr holds no private part.
+
+    Attributes:
+        alg: the JWS algorithm (RFC 7518 section 3.1), such as `ES256`.
+        kid: the name of the key in a key set.
+
+    Example:
+        ```python
+        from mcp_oauth2_deps.testing import SigningKey
+
+        key = SigningKey.generate("ES256")
+        token = key.mint({"iss": "https://auth.example.com", "sub": "alice"})
+        ```
+    """
 
     alg: str
     kid: str
@@ -34,7 +47,15 @@ class SigningKey:
 
     @classmethod
     def generate(cls, alg: str, kid: str | None = None) -> "SigningKey":
-        """A fresh key for one of the supported algorithms."""
+        """A fresh key for one of the supported algorithms.
+
+        Args:
+            alg: `ES256`, `ES384`, `ES512`, `EdDSA` (Ed25519), or an RSA algorithm such as `RS256` or `PS256` (2048 bits).
+            kid: its name; by default a random one.
+
+        Example:
+            `SigningKey.generate("EdDSA", "key-1")`
+        """
         private: Any
         if alg == "EdDSA":
             private = ed25519.Ed25519PrivateKey.generate()
@@ -45,7 +66,11 @@ class SigningKey:
         return cls(alg, kid or uuid4().hex, private)
 
     def public_jwk(self) -> dict[str, str]:
-        """The key as a key set publishes it (RFC 7517)."""
+        """The public half, as a key set publishes it (RFC 7517 section 4).
+
+        Example:
+            `{"keys": [key.public_jwk()]}`
+        """
         jwk = {"kid": self.kid, "alg": self.alg, "use": "sig"}
         public = self._private.public_key()
         if self.alg == "EdDSA":
@@ -59,7 +84,11 @@ class SigningKey:
         return jwk | {"kty": "RSA", "n": base64url(modulus), "e": base64url(numbers.e.to_bytes(3))}
 
     def sign(self, message: bytes) -> bytes:
-        """The JWS signature of the message (RFC 7518 section 3)."""
+        """The JWS signature of the message (RFC 7518 section 3).
+
+        Example:
+            `key.sign(b"header.payload")`
+        """
         if self.alg == "EdDSA":
             return bytes(self._private.sign(message))
         digest = _HASHES[self.alg[2:]]()
@@ -73,7 +102,15 @@ class SigningKey:
         return bytes(self._private.sign(message, padding.PKCS1v15(), digest))
 
     def mint(self, claims: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> str:
-        """A signed token with these claims; `header` changes single header parameters, `None` removes one."""
+        """A signed token with exactly these claims.
+
+        Args:
+            claims: the payload.
+            header: changes of single header parameters; a value of `None` leaves one out.
+
+        Example:
+            `key.mint({"sub": "alice"}, {"typ": "JWT"})`
+        """
         merged = {"alg": self.alg, "kid": self.kid, "typ": "at+jwt"} | dict(header or {})
         parts = ({name: value for name, value in merged.items() if value is not None}, dict(claims))
         signing_input = ".".join(base64url(json.dumps(part, separators=(",", ":")).encode()) for part in parts)

@@ -18,7 +18,7 @@ _START_SECONDS = 10
 
 
 def bind_loopback(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
-    """A bound socket on this machine only.
+    """A listening socket that other machines cannot reach.
 
     Raises:
         ValueError: the host can be reached from elsewhere.
@@ -40,7 +40,28 @@ def bind_loopback(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
 
 
 class LoopbackServer:
-    """Serves an ASGI app on a loopback port while its `with` block runs."""
+    """Serves an ASGI app on a loopback port, in a thread, while its `with` block runs.
+
+    Attributes:
+        app: what is served.
+        port: the port.
+        url: where it is served, without a slash at the end.
+
+    Example:
+        ```python
+        from urllib.request import urlopen
+
+        from starlette.applications import Starlette
+        from starlette.responses import PlainTextResponse
+        from starlette.routing import Route
+
+        from mcp_oauth2_deps.testing import LoopbackServer
+
+        app = Starlette(routes=[Route("/", lambda request: PlainTextResponse("hello"))])
+        with LoopbackServer(app) as server, urlopen(server.url) as answer:
+            assert answer.read() == b"hello"
+        ```
+    """
 
     def __init__(self, app: Any, *, port: int = 0, host: str = "127.0.0.1") -> None:
         """Binds the port at once, so that its number is known before the app runs.
@@ -71,7 +92,7 @@ class LoopbackServer:
         return self
 
     def _run(self) -> None:
-        # After a failed start the server asks to end the process; here its caller is told instead.
+        # uvicorn ends the process when a start fails. Here only its thread ends, and __enter__ raises.
         with suppress(SystemExit):
             self._server.run(sockets=[self._socket])
 
@@ -79,7 +100,11 @@ class LoopbackServer:
         self.close()
 
     def close(self) -> None:
-        """Stops serving and frees the port."""
+        """Stops serving and frees the port.
+
+        Example:
+            `server.close()`
+        """
         self._server.should_exit = True
         self._thread.join(_START_SECONDS)
         self._socket.close()

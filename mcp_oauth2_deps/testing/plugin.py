@@ -1,4 +1,4 @@
-"""pytest fixtures: `pytest_plugins = ["mcp_oauth2_deps.testing.plugin"]`."""
+"""pytest fixtures; a test suite takes them by `pytest_plugins = ["mcp_oauth2_deps.testing.plugin"]`."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,15 @@ RESOURCE = "http://127.0.0.1:8000/mcp"
 
 @pytest.fixture
 def oauth2_issuer(monkeypatch: pytest.MonkeyPatch) -> Iterator[DevelopmentIssuer]:
-    """An issuer on loopback, with the environment pointing at it and at the resource `http://127.0.0.1:8000/mcp`."""
+    """An issuer on loopback; the environment names it as the trusted issuer, and `http://127.0.0.1:8000/mcp` as the resource.
+
+    Example:
+        ```python
+        def test_who_lacks_the_scope_gets_403(client, oauth2_issuer):
+            answer = client.post("/tools/call", headers=oauth2_issuer.bearer(scopes=[]))
+            assert answer.status_code == 403
+        ```
+    """
     with DevelopmentIssuer(algorithm="ES256", audience=RESOURCE).serve() as issuer:
         monkeypatch.setenv("MCP_OAUTH2_ISSUER", issuer.url)
         monkeypatch.setenv("MCP_OAUTH2_RESOURCE", RESOURCE)

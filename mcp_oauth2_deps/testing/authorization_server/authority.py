@@ -1,4 +1,4 @@
-"""What an issuer tells its endpoints, and which resources and scopes may be asked of it.
+"""What the endpoints need to know of their issuer, and which resources and scopes it grants.
 
 The endpoints themselves do not belong here.
 """
@@ -15,8 +15,8 @@ from mcp_oauth2_deps.testing.authorization_server.parameters import RefusedError
 
 _MAX_SCOPES = 100
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+")
-# Clients add these to whatever else they ask for. They are no scopes of a token: there are no ID tokens, and the other asks
-# for a refresh token.
+# Clients add these two to the scopes that they need, so they must not be refused. Neither is written into a token: this issuer
+# has no ID tokens, and offline_access only asks for a refresh token.
 _NO_SCOPES_OF_A_TOKEN = frozenset({"openid", OFFLINE_ACCESS})
 
 
@@ -40,10 +40,10 @@ class Authority(Protocol):
 
 
 def choose_resource(authority: Authority, asked: str | None) -> str:
-    """The resource that a token is for, as the issuer was told it (RFC 8707 section 2).
+    """The resource that a token is for, spelled as the issuer's settings spell it (RFC 8707 section 2).
 
     Raises:
-        RefusedError: it is missing and there is no default, is no absolute URI, or is none of the issuer's.
+        RefusedError: it is missing and there is no default, it is no absolute URI, or the issuer does not know it.
     """
     asked = asked or authority.audience
     if asked is None:
@@ -58,7 +58,7 @@ def choose_resource(authority: Authority, asked: str | None) -> str:
 
 
 def _with_path(resource: str) -> str:
-    """Clients add the slash of an empty path: both forms name one resource (RFC 3986 section 6.2.3)."""
+    """Adds the slash of an empty path, as some clients do: both forms name one resource (RFC 3986 section 6.2.3)."""
     try:
         parts = urlsplit(resource)
     except ValueError:

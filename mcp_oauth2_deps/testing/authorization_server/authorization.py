@@ -1,4 +1,7 @@
-"""An authorization request, read and judged before any page is shown (RFC 6749 section 4.1.1, RFC 7636, RFC 8707, RFC 9207)."""
+"""Reads and checks an authorization request, before any page is shown.
+
+RFC 6749 section 4.1.1, RFC 7636 section 4.3, RFC 8707 section 2.1, RFC 9207 section 2.
+"""
 
 import re
 from collections.abc import Mapping
@@ -15,13 +18,16 @@ from mcp_oauth2_deps.testing.authorization_server.parameters import MAX_QUERY_BY
 _S256 = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-class NobodyToTellError(Exception):
-    """The client or its redirect URI is not known: the person is told, and sent nowhere (RFC 6749 section 4.1.2.1)."""
+class NoReturnAddressError(Exception):
+    """The client or its redirect URI is not known, so the person must see the error and must not be redirected.
+
+    RFC 6749 section 4.1.2.1: a redirect to an unknown address would make the issuer an open redirector.
+    """
 
 
 @dataclass(frozen=True)
 class ReturnAddress:
-    """Where the answer goes, once client and redirect URI are known to belong together."""
+    """Where the answer goes: a known client, and a redirect URI that it has registered."""
 
     client_id: str
     client: Client
@@ -32,7 +38,7 @@ class ReturnAddress:
     def redirect(self, **answer: str) -> Response:
         """The redirect to the client; always with `iss` (RFC 9207 section 2)."""
         state = {} if self.state is None else {"state": self.state}
-        # Swagger UI shows a plus as a plus.
+        # quote, not quote_plus: Swagger UI does not read a plus as a space, and would show it in error messages.
         query = urlencode(answer | state | {"iss": self.issuer}, quote_via=quote)
         location = f"{self.uri}{'&' if '?' in self.uri else '?'}{query}"
         headers = {"Location": location, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
@@ -57,29 +63,29 @@ class AuthorizationRequest:
 
 
 def read_return_address(authority: Authority, query: bytes) -> tuple[Mapping[str, list[str]], ReturnAddress]:
-    """The parameters, and where to answer; from here on, errors are the client's to hear.
+    """The parameters, and where to answer; later errors are reported to the client, by redirect.
 
     Raises:
-        NobodyToTellError: there is no client to be trusted with an answer.
+        NoReturnAddressError: no known client may be given an answer.
     """
     if len(query) > MAX_QUERY_BYTES:
-        raise NobodyToTellError("The request is too long.")
+        raise NoReturnAddressError("The request is too long.")
     try:
         parameters = read_parameters(query)
         names = once_each({name: parameters[name] for name in ("client_id", "redirect_uri") if name in parameters})
     except RefusedError as refused:
-        raise NobodyToTellError(f"The request cannot be read: {refused.description}.") from None
+        raise NoReturnAddressError(f"The request cannot be read: {refused.description}.") from None
     client_id = names.get("client_id", "")
     client = authority.known_clients.find(client_id)
     if client is None:
-        raise NobodyToTellError(
+        raise NoReturnAddressError(
             "The program that sent you here is not registered. This issuer forgets programs when it restarts: "
             "let the program register again, or clear what it has stored."
         )
     only = client.redirect_uris[0] if len(client.redirect_uris) == 1 else ""
     uri = names.get("redirect_uri", only)
     if not client.may_redirect_to(uri):
-        raise NobodyToTellError(
+        raise NoReturnAddressError(
             "The program that sent you here wants the answer at an address (redirect_uri) that it has not registered."
         )
     states = parameters.get("state", [])
@@ -90,7 +96,7 @@ def read_request(authority: Authority, parameters: Mapping[str, list[str]], addr
     """The request as a person is asked to grant it.
 
     Raises:
-        RefusedError: the client is to hear what is wrong.
+        RefusedError: the request is wrong; the client learns why, by redirect.
     """
     single = once_each(parameters, several=("resource",))
     if "response_type" not in single:
@@ -99,7 +105,7 @@ def read_request(authority: Authority, parameters: Mapping[str, list[str]], addr
         raise RefusedError("unsupported_response_type", "the response type is not code")
     if single.get("response_mode", "query") != "query":
         raise RefusedError("invalid_request", "the response mode is not query")
-    # Without a method it is `plain` (RFC 7636 section 4.3), which anybody who saw the request could answer.
+    # Without a method it is `plain` (RFC 7636 section 4.3): then whoever sees the request knows the verifier.
     if "code_challenge" not in single or single.get("code_challenge_method") != "S256":
         raise RefusedError("invalid_request", "PKCE is needed: code_challenge, and code_challenge_method=S256")
     if not _S256.fullmatch(single["code_challenge"]):

@@ -21,7 +21,7 @@ _REMEMBERED_SECONDS = 7 * 24 * 3600
 _MAX_URI_CHARACTERS = 2000
 _PRIVATE_USE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/[\x21-\x7e]*")
 _UNFIT = re.compile(r"[\\\"<>^`{|}#]")
-# A browser runs, shows or sends what follows these instead of waking an app.
+# A browser would run, show or send what follows these, instead of opening an app with the code.
 _REFUSED_SCHEMES = re.compile(
     r"(?i:about|blob|chrome|data|file|filesystem|ftp|intent|jar|javascript|mailto|resource|tel|vbscript|view-source|wss?)"
 )
@@ -29,12 +29,22 @@ _REFUSED_SCHEMES = re.compile(
 
 @dataclass(frozen=True)
 class Client:
-    """A client that may fetch tokens for itself, or for the people it brings, or both.
+    """A program that may fetch tokens for itself, or for people who log in, or both.
+
+    Example:
+        ```python
+        from secrets import token_urlsafe
+
+        from mcp_oauth2_deps.testing import Client
+
+        program = Client(token_urlsafe(), scopes=frozenset({"files:read"}))
+        web_page = Client(redirect_uris=("http://127.0.0.1:8000/docs/oauth2-redirect",))
+        ```
 
     Attributes:
-        secret: nothing for a public client.
-        scopes: the ceiling of tokens it fetches for itself; a person may grant it any other.
-        redirect_uris: where people may be sent back to; none makes a client that brings nobody.
+        secret: make it random; a public client (a web page, an app) has none.
+        scopes: all that a token may hold that it fetches for itself; a person may grant it others.
+        redirect_uris: where people may be sent back to; a client without any cannot have people log in.
         name: shown to people; the client identifier by default.
         native: whether the port of a loopback redirect URI may vary (RFC 8252 section 7.3).
         refreshable: whether it is given refresh tokens.
@@ -48,6 +58,11 @@ class Client:
     refreshable: bool = True
 
     def __post_init__(self) -> None:
+        """Checks what was given.
+
+        Raises:
+            ValueError: an empty secret, or an unfit redirect URI.
+        """
         if self.secret == "":
             raise ValueError("an empty secret proves nothing; leave it out for a public client")
         for uri in self.redirect_uris:
@@ -56,7 +71,11 @@ class Client:
                 raise ValueError(f"the redirect URI {uri!r} {problem}")
 
     def may_redirect_to(self, uri: str) -> bool:
-        """Whether the URI is registered, byte for byte but for the port of a native client's loopback listener."""
+        """Whether the URI is registered, byte for byte; only the port of a native client's loopback listener may differ.
+
+        Example:
+            `client.may_redirect_to("http://127.0.0.1:3000/callback")`
+        """
         if uri in self.redirect_uris:
             return True
         if not self.native or redirect_uri_problem(uri) is not None:
@@ -66,7 +85,7 @@ class Client:
 
 
 def redirect_uri_problem(uri: str) -> str | None:
-    """What makes this redirect URI unfit, as the end of a sentence; nothing when it is fit (RFC 8252 section 7)."""
+    """What makes this redirect URI unfit, as the end of a sentence; None when it is fit (RFC 8252 section 7)."""
     if len(uri) > _MAX_URI_CHARACTERS:
         return "is too long"
     if uri.lower().startswith(("http:", "https:")):
@@ -107,11 +126,12 @@ class ClientStore:
         """Who calls the token endpoint, by secret in the header or in the form, or public (RFC 6749 section 2.3).
 
         Raises:
-            RefusedError: nobody the issuer knows, or two ways at once.
+            RefusedError: an unknown client, a wrong secret, or credentials in two ways at once.
         """
         client_id, secret = _client_credentials(authorization, form)
         client = self.find(client_id)
-        # A public client has the empty secret; one more comparison keeps unknown clients from being told apart by time.
+        # The comparison also runs for an unknown client, so that the time does not show which clients exist. A public client
+        # has an empty secret.
         expected = (client.secret or "") if client is not None else ""
         if not hmac.compare_digest(expected.encode(), secret.encode()) or client is None:
             raise RefusedError("invalid_client", "unknown client (all are forgotten at a restart), or wrong secret", 401)

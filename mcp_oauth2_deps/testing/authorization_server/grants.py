@@ -1,6 +1,6 @@
 """What people granted: authorization codes that work once, and refresh tokens that are replaced at each use.
 
-Everything is in memory, bounded, and forgotten in time; access tokens are not here, they speak for themselves until they expire.
+Everything is in memory, bounded, and forgotten after a time. Access tokens are not kept: they are valid until they expire.
 """
 
 import hmac
@@ -58,11 +58,11 @@ class GrantStore:
         self._allowed: TTLCache[tuple[str, str, str], frozenset[str]] = TTLCache(_MAX_ENTRIES, _REMEMBERED_SECONDS, clock)
 
     def allowed(self, user: str, client_id: str, resource: str) -> frozenset[str]:
-        """The scopes that this person has allowed this client at this resource so far."""
+        """The scopes that this person has granted this client at this resource so far."""
         return self._allowed.get((user, client_id, resource), frozenset())
 
     def remember(self, grant: Grant, asked: frozenset[str]) -> None:
-        """Adds what was allowed, and takes away what was asked for and left out."""
+        """Adds the granted scopes, and removes those that were asked for and left out."""
         key = grant.user, grant.client_id, grant.resource
         self._allowed[key] = (self._allowed.get(key, frozenset()) - asked) | grant.scopes
 
@@ -95,13 +95,13 @@ class GrantStore:
         return entry.grant
 
     def new_refresh_token(self, grant: Grant) -> str:
-        """A refresh token; the grant may have one good one at a time, see `renew`."""
+        """A refresh token; of one grant only the newest is valid, see `renew`."""
         token = token_urlsafe(32)
         self._refresh_tokens[_digest(token)] = _RefreshToken(grant)
         return token
 
     def find(self, refresh_token: str, *, client_id: str) -> Grant:
-        """The grant behind a refresh token; the token stays good, see `renew`.
+        """The grant behind a refresh token; the token stays valid until `renew` replaces it.
 
         Raises:
             RefusedError: it does not work. A second use revokes the grant (OAuth 2.1 section 4.3.1).
@@ -116,7 +116,7 @@ class GrantStore:
         return entry.grant
 
     def renew(self, refresh_token: str) -> str:
-        """Spends a refresh token that `find` found; returns its replacement."""
+        """Replaces a refresh token that `find` has found; the old one is not valid any more."""
         entry = self._refresh_tokens[_digest(refresh_token)]
         entry.used = True
         return self.new_refresh_token(entry.grant)

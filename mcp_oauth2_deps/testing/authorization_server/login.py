@@ -1,7 +1,7 @@
-"""The way of a person through the issuer: `/authorize`, the login page, the consent page, and back to the client.
+"""The routes for people: `/authorize`, the login page, the consent page, and the redirect to the client.
 
-Built on Starlette alone, which comes with FastAPI: the official SDK's `mcp.server.auth.routes` would need the extra `mcp`, and
-has no pages. What the pages look like, and what a code is good for, does not belong here.
+They use Starlette, which comes with FastAPI: the official SDK's `mcp.server.auth.routes` would need the extra `mcp`, and has no
+pages. How the pages look, and what a code is good for, does not belong here.
 """
 
 import hmac
@@ -19,7 +19,7 @@ from mcp_oauth2_deps.protocol.urls import is_loopback_host
 from mcp_oauth2_deps.testing.authorization_server.authority import Authority
 from mcp_oauth2_deps.testing.authorization_server.authorization import (
     AuthorizationRequest,
-    NobodyToTellError,
+    NoReturnAddressError,
     read_request,
     read_return_address,
 )
@@ -56,22 +56,22 @@ class _Transaction:
 
     @property
     def hidden(self) -> dict[str, str]:
-        """What its forms carry."""
+        """The hidden fields of its forms; a form without them is refused."""
         return {"transaction": self.identifier, "csrf": self.csrf}
 
 
 class LoginRoutes:
-    """The routes for people; sessions and requests under way are in memory, bounded, and forgotten in time."""
+    """The routes for people; sessions and authorization requests are in memory, bounded, and forgotten after a time."""
 
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
-        # Cookies of one host are shared by all its ports: two issuers on loopback must not overwrite each other's.
+        # Browsers send a cookie to every port of a host. With a fixed name, two issuers on loopback would overwrite each other's.
         self._cookie = f"development-issuer-{token_hex(4)}"
         self._sessions: TTLCache[str, _Session] = TTLCache(_MAX_ENTRIES, _SESSION_SECONDS, authority.clock)
         self._transactions: TTLCache[str, _Transaction] = TTLCache(_MAX_ENTRIES, _TRANSACTION_SECONDS, authority.clock)
 
     def routes(self) -> list[Route]:
-        """What the issuer's app serves to people."""
+        """The routes, for the issuer's app."""
         return [
             Route("/authorize", self._begin),
             Route("/authorize/login", self._log_in, methods=["POST"]),
@@ -80,12 +80,12 @@ class LoginRoutes:
         ]
 
     async def _begin(self, http: Request) -> Response:
-        # Images, frames and scripts of other pages would fill the stores until the request of a real person is forgotten.
+        # Another page could load this as an image or a frame a thousand times, until the bounded stores forget a real login.
         if http.headers.get("sec-fetch-dest", "document") != "document":
             return error_page("This page is for people, in a window of its own.", 403)
         try:
             parameters, address = read_return_address(self._authority, http.scope["query_string"])
-        except NobodyToTellError as error:
+        except NoReturnAddressError as error:
             return error_page(str(error), 400)
         session = self._session(http)
         user = session.user if session is not None else None
@@ -120,7 +120,7 @@ class LoginRoutes:
         transaction.user = transaction.session.user = user
         query = urlencode({"transaction": transaction.identifier})
         answer = Response(status_code=303, headers={"Location": f"/authorize/consent?{query}", "Cache-Control": "no-store"})
-        # A new identifier: whoever knew the old one is not logged in by it.
+        # A new session identifier at login: an attacker who planted the old one is not logged in with it (session fixation).
         self._sessions.pop(http.cookies.get(self._cookie, ""), None)
         self._remember(transaction.session, answer)
         return answer
@@ -142,7 +142,7 @@ class LoginRoutes:
         transaction = self._transaction(http, single, posted=True)
         if transaction is None:
             return error_page(_STALE, 403)
-        # Whoever logged in meanwhile, in another tab, did not see this page.
+        # Another person has logged in in another tab meanwhile, and has not seen what this page asks.
         if transaction.user is None or transaction.user != transaction.session.user:
             transaction.user = None
             return self._page(transaction)
@@ -188,7 +188,7 @@ class LoginRoutes:
         answer.set_cookie(self._cookie, identifier, path="/authorize", httponly=True, samesite="lax")
 
     def _transaction(self, http: Request, form: Mapping[str, str], *, posted: bool) -> _Transaction | None:
-        """The request under way that a form belongs to: begun in this browser and, when posted, sent from our own page."""
+        """The authorization request that a form belongs to: begun in this browser and, when posted, sent from our own page."""
         transaction = self._transactions.get(form.get("transaction", ""))
         if transaction is None or transaction.session is not self._session(http):
             return None
@@ -198,7 +198,7 @@ class LoginRoutes:
         return transaction if right and self._is_ours(http) else None
 
     def _is_ours(self, http: Request) -> bool:
-        """Whether the browser says that our own page sent the form, where it says anything."""
+        """Whether our own page sent the form, by the browser's word; programs that are no browser say nothing."""
         origin, site = http.headers.get("origin"), http.headers.get("sec-fetch-site")
         if site not in (None, "same-origin"):
             return False

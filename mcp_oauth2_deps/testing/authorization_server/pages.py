@@ -1,4 +1,4 @@
-"""The pages that people see: login, consent, and what went wrong. No script, nothing from elsewhere, every value escaped.
+"""The pages that people see: login, consent, errors. They have no script, load nothing from other hosts, and escape every value.
 
 Deciding which page is shown does not belong here.
 """
@@ -83,7 +83,7 @@ _ERROR = '<p class="error" role="alert">{message}</p>'
 
 
 class _Markup(str):
-    """HTML that is finished; everything else is text, and is escaped."""
+    """HTML that is already escaped; any other string is escaped when it is put into a template."""
 
     __slots__ = ()
 
@@ -105,7 +105,7 @@ def login_page(
         hidden=_fill(_HIDDEN, **hidden),
         user=user,
         hint=hint,
-        # Who has given a name goes on with the password.
+        # After a wrong password the name is filled in already, so the cursor goes to the password.
         name_focus="" if user else " autofocus",
         password_focus=" autofocus" if user else "",
     )
@@ -138,7 +138,7 @@ def consent_page(
 
 
 def error_page(message: str, status: int) -> Response:
-    """Says what went wrong; there is nothing to go on to."""
+    """Says what went wrong; it has no link and no form."""
     return _page("This does not work", _fill(_ERROR, message=message), status=status, form_action="form-action 'none'; ")
 
 
@@ -148,15 +148,15 @@ def _site(uri: str) -> str:
 
 
 def _form_action(uri: str) -> str:
-    """Lets the consent form end at the client: Chromium applies form-action to every redirect after a form.
+    """The CSP directive that lets the consent form end at the client: Chromium applies form-action to redirects after a form.
 
-    A client on loopback may send people on to another port; where an https page sends them, as https://vscode.dev/redirect
-    does to an app, nobody here knows, and no list would hold.
+    A client on loopback may redirect to another port. A client on https may redirect anywhere (https://vscode.dev/redirect opens
+    an app), so for those there is no directive.
     """
     scheme = urlsplit(uri).scheme
     if scheme == "https":
         return ""
-    # A host in brackets is no CSP source; a private-use scheme has no host that counts.
+    # A host in brackets cannot be written as a CSP source; of a private-use scheme only the scheme counts.
     known = scheme == "http" and "[" not in uri
     return f"form-action 'self' {'http://127.0.0.1:* http://localhost:*' if known else f'{scheme}:'}; "
 
@@ -164,8 +164,8 @@ def _form_action(uri: str) -> str:
 def _page(title: str, content: str, *, form_action: str, status: int = 200) -> Response:
     """A page that cannot be framed, stored or scripted.
 
-    No Cross-Origin-Opener-Policy: Swagger UI waits in the window that opened this one. Under the referrer policy `no-referrer`
-    a browser would send our own forms with `Origin: null`; under `same-origin` it tells others as little, and us the truth.
+    It has no Cross-Origin-Opener-Policy: Swagger UI waits in the window that opened this one. Its referrer policy is not
+    `no-referrer`: with that a browser would send our own forms with `Origin: null`, and they would be refused as foreign.
     """
     headers = {
         "Content-Security-Policy": (

@@ -1,4 +1,4 @@
-"""Bounded reading of what a request brings: form and query parameters, and the errors of RFC 6749.
+"""Reads form and query parameters within limits, and writes the errors of RFC 6749.
 
 What the parameters mean does not belong here.
 """
@@ -22,7 +22,7 @@ class RefusedError(Exception):
 
     Attributes:
         error: the code, such as `invalid_grant`.
-        description: one sentence for the developer; holds nothing that was sent.
+        description: one sentence for the developer; it repeats nothing of the request.
         status: the HTTP status.
     """
 
@@ -39,7 +39,7 @@ class RefusedError(Exception):
 
 
 def not_stored(content: Mapping[str, object], status: int = 200) -> Response:
-    """A JSON answer that no cache keeps (RFC 6749 section 5.1)."""
+    """A JSON answer that no cache may keep (RFC 6749 section 5.1)."""
     return JSONResponse(content, status_code=status, headers=_NO_STORE)
 
 
@@ -75,7 +75,7 @@ def once_each(parameters: Mapping[str, list[str]], *, several: Collection[str] =
     """The single value of each parameter but those in `several` (RFC 6749 section 3.1).
 
     Raises:
-        RefusedError: another one is there twice.
+        RefusedError: any other parameter is there twice.
     """
     if any(len(values) > 1 for name, values in parameters.items() if name not in several):
         raise RefusedError("invalid_request", "a parameter is there more than once")

@@ -1,4 +1,4 @@
-"""Dynamic client registration (RFC 7591): programs introduce themselves, and are remembered until the issuer stops."""
+"""Dynamic client registration (RFC 7591): clients register themselves, and are remembered until the issuer stops."""
 
 import json
 import time
@@ -49,7 +49,7 @@ def _read_metadata(body: bytes) -> dict[str, Any]:
 def _read_client(metadata: Mapping[str, Any], *, in_page: bool) -> tuple[Client, dict[str, object]]:
     redirect_uris = _read_redirect_uris(metadata)
     name = metadata.get("client_name", "")
-    # Unprintable are also lone surrogates and the characters that turn the direction of the text around.
+    # Also refuses lone surrogates, and characters that reverse the direction of text and so could show a false name.
     if not isinstance(name, str) or len(name) > _MAX_NAME_CHARACTERS or not name.isprintable():
         raise RefusedError("invalid_client_metadata", "client_name is not a printable string of at most 200 characters")
     method = metadata.get("token_endpoint_auth_method", "client_secret_basic")
@@ -64,7 +64,7 @@ def _read_client(metadata: Mapping[str, Any], *, in_page: bool) -> tuple[Client,
         secret=None if method == "none" else token_urlsafe(32),
         redirect_uris=redirect_uris,
         name=name,
-        # Clients older than `application_type` are native ones, if they have a loopback redirect URI.
+        # Clients that do not know `application_type` are taken for native: the port of their loopback listener may vary.
         native=metadata.get("application_type", "native") == "native",
         refreshable="refresh_token" in grant_types,
     )
@@ -74,7 +74,7 @@ def _read_client(metadata: Mapping[str, Any], *, in_page: bool) -> tuple[Client,
         "grant_types": grant_types,
         "response_types": ["code"],
     }
-    # Repeated to the client, and otherwise without effect: clients register before they know what they will need.
+    # Repeated to the client, without any other effect: clients register before they know which scopes they will need.
     asked = {"client_name": name, "scope": _read_scope(metadata)}
     return client, answer | {member: value for member, value in asked.items() if value}
 

@@ -1,4 +1,4 @@
-"""The token endpoint: codes, refresh tokens and client credentials for access tokens (RFC 6749 section 3.2, RFC 8707)."""
+"""The token endpoint: access tokens for codes, refresh tokens and client credentials (RFC 6749 section 3.2, RFC 8707)."""
 
 from collections.abc import Mapping
 
@@ -53,7 +53,8 @@ def _for_code(authority: Authority, client_id: str, client: Client, form: Mappin
     grant = authority.grants.redeem(code, client_id=client_id, redirect_uri=form.get("redirect_uri"), verifier=verifier)
     _refuse_other_resource(authority, grant, form)
     answer = _access_token(authority, grant.user, client_id, grant.scopes, grant.resource)
-    # As certified servers do: clients that hold a refresh token may refresh where they should ask for more scopes.
+    # Only with offline_access, as certified servers do: some clients that hold a refresh token refresh again and again where
+    # they should ask the person for more scopes.
     refreshes = client.refreshable and grant.may_refresh
     return answer | {"refresh_token": authority.grants.new_refresh_token(grant)} if refreshes else answer
 
@@ -62,7 +63,7 @@ def _for_refresh_token(authority: Authority, client_id: str, form: Mapping[str, 
     refresh_token = _required(form, "refresh_token")
     grant = authority.grants.find(refresh_token, client_id=client_id)
     _refuse_other_resource(authority, grant, form)
-    # Fewer scopes are for this access token only; the refresh token keeps them all (RFC 6749 section 6).
+    # Asking for fewer scopes narrows this access token only; the grant keeps them all (RFC 6749 section 6).
     scopes = frozenset(form.get("scope", "").split()) or grant.scopes
     if not scopes <= grant.scopes:
         raise RefusedError("invalid_scope", "a refresh cannot add scopes; ask the person again")
