@@ -1,39 +1,23 @@
-"""Who is calling, where a tool runs; and the scopes that stand at the tool itself.
+"""Who is calling, where a tool, prompt or resource runs; and what it means when nobody is in sight.
 
-HTTP does not belong here.
+HTTP does not belong here, nor what a caller may do.
 """
 
-import functools
-import inspect
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, cast
 
-from mcp_oauth2_deps.mcp.tool_scopes import Demand
-from mcp_oauth2_deps.models import AccessToken, NeverFromRequest, ScopeRequirement
-from mcp_oauth2_deps.protocol.scopes import missing_scopes, scope_requirement, verify_scopes
+from mcp_oauth2_deps.mcp.caller import Caller, current_caller
+from mcp_oauth2_deps.mcp.engines.principals import restored_caller
+from mcp_oauth2_deps.models import AccessToken
 
-_ATTRIBUTE = "__mcp_oauth2_scopes__"
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+_deliberately_nobody: ContextVar[bool] = ContextVar("mcp_oauth2_deps_nobody", default=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller(NeverFromRequest):
-    """The caller of one message, and what its scopes imply."""
-
-    _write_instead: ClassVar[str] = "a tool calls `current_token()`"
-
-    token: AccessToken
-    hierarchy: Mapping[str, frozenset[str]]
-
-    def holds(self, requirement: ScopeRequirement) -> bool:
-        """Whether the token covers the requirement."""
-        return not missing_scopes(requirement, self.token.scopes, self.hierarchy)
-
-
-current_caller: ContextVar[Caller | None] = ContextVar("mcp_oauth2_deps_caller", default=None)
+def caller_in_sight() -> Caller | None:
+    """The caller of the message that this code serves, also in a background task that the engine runs for a caller."""
+    return current_caller.get() or restored_caller()
 
 
 def current_token() -> AccessToken:
@@ -56,71 +40,55 @@ def current_token_or_none() -> AccessToken | None:
 
     None means that nobody was verified. It is no proof that the code runs on its own behalf.
     """
-    caller = current_caller.get()
+    caller = caller_in_sight()
     return caller.token if caller is not None else None
 
 
-class scopes(Demand):  # noqa: N801  # read as a word in a table and above a function
-    """What one tool, prompt or resource needs: as a decorator of its function, or as a value in a table of `ToolScopes`.
+class _Guards:
+    """Counts the MCP routes that serve callers in this process."""
 
-    As a decorator it stands directly above the function, below the engine's own. The route answers 403 before the engine sees
-    the message; the function itself also refuses a caller without the scopes, should it be reached another way: behind a mount,
-    a proxy or a tool that calls others.
+    def __init__(self) -> None:
+        self.running = 0
+        # Apps may run in several threads, each with a loop of its own.
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """While the block lasts, one more is running."""
+        with self._lock:
+            self.running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.running -= 1
+
+
+guards = _Guards()
+
+
+@contextmanager
+def without_caller() -> Iterator[None]:
+    """Lets the code of the block call functions guarded by `@scopes` although nobody is calling: a job, start-up work, a test.
+
+    While an MCP route of this process serves callers, a guarded function that sees no caller refuses: the call may come from a
+    thread or task that lost its caller on the way. This says that there is none. It takes nothing from a caller who is in sight:
+    inside of a tool that serves somebody, that caller's scopes count as before.
+
+    Example:
+        ```python
+        async def nightly() -> None:
+            with without_caller():
+                await rebuild_index()
+        ```
     """
-
-    def __init__(self, *names: str, any_of: Iterable[str] = ()) -> None:
-        """All of `names` and, where given, one of `any_of`.
-
-        Raises:
-            ValueError: something that is no scope.
-        """
-        self.requirement = scope_requirement(*names, any_of=any_of)
-
-    def __repr__(self) -> str:
-        return f"scopes({', '.join(map(repr, self.requirement))})"
-
-    def __call__(self, function: _Function) -> _Function:
-        """The function, guarded.
-
-        Raises:
-            TypeError: it is no function, or one that FastMCP holds already.
-        """
-        # FastMCP marks and keeps the function that it was given, which a guard around it would no more reach.
-        kept = hasattr(function, "__fastmcp__")
-        if kept or not (inspect.isroutine(function) or isinstance(function, functools.partial)):
-            raise TypeError("@scopes(...) takes a function; put it directly above the def, below the engine's decorator")
-        requirement = (declared_scopes(function) or ScopeRequirement()) + self.requirement
-        guarded = _guarded(function, self.requirement)
-        # On the function too: a server of the SDK, where each function is in sight, may hold it already.
-        for carrier in (function, guarded):
-            with suppress(AttributeError):
-                setattr(carrier, _ATTRIBUTE, requirement)
-        return cast("_Function", guarded)
+    reset = _deliberately_nobody.set(True)
+    try:
+        yield
+    finally:
+        _deliberately_nobody.reset(reset)
 
 
-def declared_scopes(function: object) -> ScopeRequirement | None:
-    """What `@scopes` says at this function, if anything."""
-    return getattr(function, _ATTRIBUTE, None)
-
-
-def _guarded(function: Callable[..., Any], requirement: ScopeRequirement) -> Callable[..., Any]:
-    def verify() -> None:
-        caller = current_caller.get()
-        if caller is not None:
-            verify_scopes(requirement, caller.token.scopes, caller.hierarchy)
-
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def awaited(*args: Any, **kwargs: Any) -> Any:
-            verify()
-            return await function(*args, **kwargs)
-
-        return awaited
-
-    @functools.wraps(function)
-    def called(*args: Any, **kwargs: Any) -> Any:
-        verify()
-        return function(*args, **kwargs)
-
-    return called
+def caller_is_missing() -> bool:
+    """Whether a caller should be in sight here and is not: routes serve callers, and nobody said that this has none."""
+    return guards.running > 0 and caller_in_sight() is None and not _deliberately_nobody.get()

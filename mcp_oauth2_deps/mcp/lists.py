@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from mcp_oauth2_deps.mcp.callers import current_caller
+from mcp_oauth2_deps.mcp.caller import current_caller
 from mcp_oauth2_deps.mcp.messages import Message
 from mcp_oauth2_deps.models import ScopeRequirement
 

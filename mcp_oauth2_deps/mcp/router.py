@@ -19,7 +19,8 @@ from mcp_oauth2_deps.errors import InsufficientScopeError
 from mcp_oauth2_deps.fastapi.gate import MEMORY_KEY
 from mcp_oauth2_deps.fastapi.refusals import facts_line
 from mcp_oauth2_deps.fastapi.scheme import OAuth2BearerScheme, ScopeGuard, default_scheme
-from mcp_oauth2_deps.mcp.callers import Caller
+from mcp_oauth2_deps.mcp.caller import Caller
+from mcp_oauth2_deps.mcp.callers import guards
 from mcp_oauth2_deps.mcp.cors import CORSRoute, preflight
 from mcp_oauth2_deps.mcp.engines.choose import engine_for
 from mcp_oauth2_deps.mcp.engines.engine import Engine, Transport
@@ -138,6 +139,7 @@ class MCPRoutes:
                 raise
             self._scheme.gate.scopes.announce(declared, advertise=self._table.advertise)
             self._app = engine
+            stack.enter_context(guards.one_more())
             try:
                 yield
             finally:

@@ -5,8 +5,8 @@ What a message is, and how an engine is asked, do not belong here.
 
 from dataclasses import replace
 
-from mcp_oauth2_deps.mcp.callers import declared_scopes
 from mcp_oauth2_deps.mcp.engines.engine import Engine
+from mcp_oauth2_deps.mcp.function_scopes import declared_scopes
 from mcp_oauth2_deps.mcp.messages import Message
 from mcp_oauth2_deps.mcp.tool_scopes import KINDS, ToolScopes
 from mcp_oauth2_deps.models import ScopeRequirement

@@ -16,7 +16,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp_support import text_of
 
 from mcp_oauth2_deps import AccessToken, Authenticator, OAuth2BearerScheme, OAuth2Settings
-from mcp_oauth2_deps.mcp.callers import Caller
+from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.mcp.engines.principals import user_of
 
 FREE = {"default": "method"}
@@ -58,7 +58,7 @@ def test_f10_a_stand_in_cannot_be_made_elsewhere():
     """Another process makes another one of the same token, so that knowing a token does not tell its stand-in."""
     made = "user_of(Caller(AccessToken(subject='alice'), {}), [b'Bearer x'])['user'].access_token.token"
     code = (
-        "from mcp_oauth2_deps import AccessToken; from mcp_oauth2_deps.mcp.callers import Caller; "
+        "from mcp_oauth2_deps import AccessToken; from mcp_oauth2_deps.mcp.caller import Caller; "
         f"from mcp_oauth2_deps.mcp.engines.principals import user_of; print({made})"
     )
     theirs = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.strip()

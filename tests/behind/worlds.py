@@ -15,7 +15,7 @@ from fastmcp.server.auth import require_scopes as fastmcp_scopes
 from mcp.server.mcpserver import MCPServer
 from mcp_support import MODERN, Caller
 
-from mcp_oauth2_deps.mcp import ToolScopes, current_token, mcp_router, scopes
+from mcp_oauth2_deps.mcp import ToolScopes, current_token_or_none, mcp_router, scopes
 
 GOLD, OPEN = "gold of", "open to"
 MEANS = ("table", "decorator", "engine")
@@ -23,7 +23,7 @@ QUICK = {"json_response": True, "stateless_http": True}
 
 
 def mark(word):
-    token = current_token()
+    token = current_token_or_none()
     return f"{word} {token.subject if token else 'nobody'}"
 
 

@@ -305,7 +305,7 @@ def test_rules_in_two_decorators_add_up():
     def function():
         return 1
 
-    from mcp_oauth2_deps.mcp.callers import declared_scopes
+    from mcp_oauth2_deps.mcp.function_scopes import declared_scopes
 
     assert set(declared_scopes(function)) == {"a", "b", "c"}
     # Outside of a guarded route nobody is calling.

@@ -17,7 +17,7 @@ from trust_shapes import SHAPES, Harmless
 
 from mcp_oauth2_deps import AccessToken
 from mcp_oauth2_deps.mcp import current_token
-from mcp_oauth2_deps.mcp.callers import Caller
+from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.models import DeclarationError
 
 FORGED = {"subject": "admin", "scopes": ["root"]}

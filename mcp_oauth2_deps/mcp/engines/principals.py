@@ -9,8 +9,8 @@ from typing import Any
 from starlette.authentication import AuthCredentials
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mcp_oauth2_deps.mcp.callers import Caller, current_caller
-from mcp_oauth2_deps.models import AccessToken
+from mcp_oauth2_deps.mcp.caller import Caller, current_caller
+from mcp_oauth2_deps.models import AccessToken, ReadOnlyDict
 from mcp_oauth2_deps.protocol.scopes import with_implied
 
 try:
@@ -70,6 +70,31 @@ def _facts(token: AccessToken) -> list[object]:
     """All that the token says, in one order; sets have none of their own."""
     values = (getattr(token, name) for name in _FIELDS)
     return [sorted(value) if isinstance(value, frozenset) else value for value in values]
+
+
+def restored_caller() -> Caller | None:
+    """The caller for whom an engine runs a background task, as far as it was told of one; none where it restored none.
+
+    FastMCP's tasks run in a worker that has no request. It gives them back what `user_of` made, if the token has not expired
+    since. Scopes that were implied are among those that were granted there.
+    """
+    user = auth_context_var.get() if auth_context_var is not None else None
+    held = user.access_token if user is not None else None
+    # A token of another make is none that this package verified.
+    if held is None or not held.token.startswith(_PREFIX):
+        return None
+    claims = held.claims or {}
+    token = AccessToken(
+        subject=held.subject,
+        client_id=held.client_id or None,
+        issuer=str(claims.get("iss", "")),
+        audience=(held.resource,) if held.resource else (),
+        scopes=frozenset(held.scopes),
+        expires_at=held.expires_at or 0,
+        token_id=claims.get("jti"),
+        claims=ReadOnlyDict(claims),
+    )
+    return Caller(token, {})
 
 
 def called_by(caller: Caller, app: ASGIApp) -> ASGIApp:

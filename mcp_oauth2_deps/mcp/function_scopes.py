@@ -1,0 +1,120 @@
+"""The scopes that stand at a function: what its callers must hold, wherever it is called from.
+
+What a route demands does not belong here.
+"""
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, TypeVar, cast
+
+from mcp_oauth2_deps.fastapi.refusals import facts_line
+from mcp_oauth2_deps.mcp.callers import caller_in_sight, caller_is_missing
+from mcp_oauth2_deps.mcp.engines.refusals import refusal
+from mcp_oauth2_deps.mcp.tool_scopes import Demand
+from mcp_oauth2_deps.models import ScopeRequirement
+from mcp_oauth2_deps.protocol.scopes import missing_scopes, scope_requirement
+
+logger = logging.getLogger(__name__)
+
+_ATTRIBUTE = "__mcp_oauth2_scopes__"
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class scopes(Demand):  # noqa: N801  # read as a word in a table and above a function
+    """What one tool, prompt or resource needs: as a decorator of its function, or as a value in a table of `ToolScopes`.
+
+    As a decorator it stands directly above the function, below the engine's own. The route answers 403 before the engine sees
+    the message; the function itself also refuses a caller without the scopes, should it be reached another way: behind a mount,
+    a proxy, a tool that calls others, a thread or a background task.
+
+    While a route of this process serves callers, the function refuses too when no caller is in sight. `asyncio.to_thread` and
+    tasks keep the caller; `loop.run_in_executor`, `ThreadPoolExecutor.submit` and `threading.Thread` lose it, unless they run
+    `contextvars.copy_context().run`. A job or a test that calls for nobody says so: `with without_caller(): ...`.
+    """
+
+    def __init__(self, *names: str, any_of: Iterable[str] = ()) -> None:
+        """All of `names` and, where given, one of `any_of`.
+
+        Raises:
+            ValueError: something that is no scope.
+        """
+        self.requirement = scope_requirement(*names, any_of=any_of)
+
+    def __repr__(self) -> str:
+        return f"scopes({', '.join(map(repr, self.requirement))})"
+
+    def __call__(self, function: _Function) -> _Function:
+        """The function, guarded.
+
+        Raises:
+            TypeError: it is no function, or one that FastMCP holds already.
+        """
+        # FastMCP marks and keeps the function that it was given, which a guard around it would no more reach.
+        kept = hasattr(function, "__fastmcp__")
+        if kept or not (inspect.isroutine(function) or isinstance(function, functools.partial)):
+            raise TypeError("@scopes(...) takes a function; put it directly above the def, below the engine's decorator")
+        requirement = (declared_scopes(function) or ScopeRequirement()) + self.requirement
+        guarded = _guarded(function, self.requirement)
+        # On the function too: a server of the SDK, where each function is in sight, may hold it already.
+        for carrier in (function, guarded):
+            with suppress(AttributeError):
+                setattr(carrier, _ATTRIBUTE, requirement)
+        return cast("_Function", guarded)
+
+
+def declared_scopes(function: object) -> ScopeRequirement | None:
+    """What `@scopes` says at this function, if anything."""
+    return getattr(function, _ATTRIBUTE, None)
+
+
+def _guarded(function: Callable[..., Any], requirement: ScopeRequirement) -> Callable[..., Any]:
+    name = getattr(function, "__qualname__", "a function")
+
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            _verify(requirement, name)
+            return await function(*args, **kwargs)
+
+        return awaited
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        _verify(requirement, name)
+        return function(*args, **kwargs)
+
+    return called
+
+
+def _verify(requirement: ScopeRequirement, name: str) -> None:
+    """Guarantees that the caller in sight holds what the function needs; where nobody should be in sight, nothing is asked.
+
+    Does not check: what a route or a table demands.
+
+    Raises:
+        InsufficientScopeError: the caller does not hold it, or should be in sight and is not. Both MCP engines take it for an
+            error of their own.
+    """
+    caller = caller_in_sight()
+    if caller is not None:
+        missing = missing_scopes(requirement, caller.token.scopes, caller.hierarchy)
+        if missing:
+            facts = {"missing": ",".join(missing), "issuer": caller.token.issuer}
+            facts |= {"client": caller.token.client_id or "", "subject": caller.token.subject or ""}
+            logger.info("refused at the function %s: reason=insufficient_scope %s", name, facts_line(facts))
+            message = f"insufficient_scope: the token does not hold {', '.join(missing)}"
+            raise refusal(
+                "insufficient_scope", message, required=tuple(requirement), granted=caller.token.scopes, missing=missing
+            )
+    elif caller_is_missing():
+        logger.warning(
+            "refused at the function %s: reason=no_caller; it runs in a thread or task that lost its caller. Keep the caller "
+            "with asyncio.to_thread or contextvars.copy_context().run, or say that there is none: with without_caller(): ...",
+            name,
+        )
+        needed = tuple(requirement)
+        raise refusal("no_caller", "refused: no caller is in sight", required=needed, granted=frozenset(), missing=needed)
