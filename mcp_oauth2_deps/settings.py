@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
 from mcp_oauth2_deps.protocol.scopes import is_scope_token, transitive_hierarchy
@@ -56,18 +56,35 @@ _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class OAuth2Settings(BaseSettings):
-    """What this resource server trusts and serves. Read from `MCP_OAUTH2_...`; arguments win over the environment.
+    """What this resource server trusts and serves; times are seconds.
 
-    Times are seconds. A `.env` file is read only when asked for: `_env_file=".env"` or `MCP_OAUTH2_ENV_FILE=.env`.
+    Who names the issuer in code names everything in code: `OAuth2Settings(issuer=..., resource=...)` reads nothing from the
+    environment, so that an issuer is never verified with the keys or the audience that were configured for another one.
+    Without `issuer` among the arguments the variables `MCP_OAUTH2_...` are read, and arguments win over them.
+
+    A `.env` file is read only when asked for: by `MCP_OAUTH2_ENV_FILE=.env`, which belongs to the environment, or by
+    `_env_file=".env"`, which is read also where the issuer is named in code. Variables win over the file.
+
+    Args:
+        _env_file: a file of variables.
+        values: the fields by name. None stands for "not given".
 
     Raises:
         pydantic.ValidationError: something is missing, wrong or unknown; the text names each variable and what to do.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
+    # The first field, because fields are checked in this order and every URL below is judged by it.
+    allow_insecure_http: bool = False
+    """Accept `http` URLs of loopback hosts, for development on one machine. `http` of other hosts is never accepted."""
     issuer: _Identifiers
     """Trusted issuers, verbatim; in the environment separated by commas."""
     resource: str
@@ -112,19 +129,33 @@ class OAuth2Settings(BaseSettings):
     """`Host` values at which MCP routes answer besides the resource's own, where a proxy asks under another name."""
     max_body_size: int = Field(4 * 1024 * 1024, gt=0)
     """Bytes of the largest body that MCP routes read."""
-    allow_insecure_http: bool = False
-    """http for loopback hosts, in development."""
     fail_fast: bool = True
     """Refuse to start when an issuer or its keys cannot be had."""
 
     def __init__(self, *, _env_file: str | Path | None = None, **values: Any) -> None:
-        env_file = _env_file or os.environ.get(ENV_FILE) or None
         values = {name: value for name, value in values.items() if value is not None}
+        environment = {} if _issuer_in_code(values) else os.environ
+        env_file = _env_file or environment.get(ENV_FILE) or None
+        in_code = _issuer_in_code(values) and env_file is None
         try:
-            _refuse_unknown(values, env_file)
+            _refuse_unknown(values, environment, env_file, in_code=in_code)
             super().__init__(_env_file=env_file, _env_file_encoding="utf-8", **values)
         except ValidationError as error:
-            raise _readable(error) from None
+            raise _readable(error, in_code=in_code) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # pydantic-settings names all five
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where values come from, the first wins; the environment only where no argument names the issuer."""
+        if _issuer_in_code(init_settings()):
+            return init_settings, dotenv_settings
+        return init_settings, env_settings, dotenv_settings
 
     @property
     def soft_age(self) -> float:
@@ -134,12 +165,12 @@ class OAuth2Settings(BaseSettings):
     @field_validator("issuer", "resource", "jwks_uri", "authorization_url", "token_url", "metadata_url")
     @classmethod
     def _trustworthy_urls(cls, value: Any, info: ValidationInfo) -> Any:
-        urls = value if isinstance(value, tuple) else (value,)
+        # Without an answer that is valid itself, no more is said than what is wrong in any case.
+        http_allowed = info.data.get("allow_insecure_http", True)
         query_allowed = info.field_name != "issuer"
-        for url in filter(lambda url: url is not None, urls):
-            # Whether http is allowed is known only when all fields are read.
-            problem = "is empty" if not url else url_problem(url, allow_insecure_http=True, query_allowed=query_allowed)
-            if problem:
+        for url in value if isinstance(value, tuple) else (value,):
+            problem = url_problem(url, allow_insecure_http=http_allowed, query_allowed=query_allowed) if url else "is empty"
+            if url is not None and problem:
                 raise ValueError(f"{without_user(url)!r} {problem}")
         if isinstance(value, tuple) and (not value or len(set(value)) != len(value)):
             raise ValueError("is empty or names an issuer twice")
@@ -188,12 +219,6 @@ class OAuth2Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        for name in ("issuer", "resource", "jwks_uri", "authorization_url", "token_url", "metadata_url"):
-            value = getattr(self, name)
-            for url in value if isinstance(value, tuple) else filter(None, (value,)):
-                problem = url_problem(url, allow_insecure_http=self.allow_insecure_http)
-                if problem:
-                    raise _problem(name, f"{without_user(url)!r} {problem}")
         if self.metadata_url and not urlsplit(self.metadata_url).path.strip("/"):
             raise _problem("metadata_url", f"{self.metadata_url!r} has no path; the document needs a place of its own")
         if self.jwks_uri and len(self.issuer) > 1:
@@ -203,34 +228,46 @@ class OAuth2Settings(BaseSettings):
         return self
 
 
+def _issuer_in_code(values: Mapping[str, Any]) -> bool:
+    """Whether the arguments name the issuer, and so everything: the environment is then not read."""
+    return "issuer" in values
+
+
 def _problem(field: str, text: str) -> PydanticCustomError:
     return PydanticCustomError("setting", "{text}", {"text": text, "field": field})
 
 
-def _refuse_unknown(values: Mapping[str, Any], env_file: str | Path | None) -> None:
-    """A misspelt variable must not weaken security in silence."""
+def _refuse_unknown(
+    values: Mapping[str, Any], environment: Mapping[str, str], env_file: str | Path | None, *, in_code: bool
+) -> None:
+    """A misspelt name must not weaken security in silence; where the environment is not read, its names mean nothing."""
     known = set(OAuth2Settings.model_fields)
-    names = {name.lower().removeprefix(PREFIX.lower()) for name in os.environ if name.upper().startswith(PREFIX)}
+    names = {name.lower().removeprefix(PREFIX.lower()) for name in environment if name.upper().startswith(PREFIX)}
     if env_file is not None:
         if not Path(env_file).is_file():
-            raise _failed({"env_file": f"{str(env_file)!r} is no file; correct the path or unset it"})
+            raise _failed({"env_file": f"{str(env_file)!r} is no file; correct the path or unset it"}, in_code=in_code)
         in_file = dotenv_values(env_file, encoding="utf-8")
         names |= {name.lower().removeprefix(PREFIX.lower()) for name in in_file if name.upper().startswith(PREFIX)}
     unknown = sorted((names - known - {"env_file"}) | (set(values) - known))
     if unknown:
-        raise _failed({name: _did_you_mean(name, known) for name in unknown})
+        raise _failed({name: _did_you_mean(name, known, in_code=in_code) for name in unknown}, in_code=in_code)
 
 
-def _did_you_mean(name: str, known: set[str]) -> str:
+def _did_you_mean(name: str, known: set[str], *, in_code: bool) -> str:
     close = get_close_matches(name, known, n=1)
-    return "is no setting" + (f"; did you mean {PREFIX}{close[0].upper()}?" if close else "; remove it")
+    return "is no setting" + (f"; did you mean {_spelled(close[0], in_code=in_code)}?" if close else "; remove it")
 
 
-def _failed(problems: Mapping[str, str]) -> ValidationError:
+def _spelled(name: str, *, in_code: bool) -> str:
+    """A setting as the reader wrote it: as an argument, or as a variable."""
+    return name if in_code else PREFIX + name.upper()
+
+
+def _failed(problems: Mapping[str, str], *, in_code: bool) -> ValidationError:
     details: list[InitErrorDetails] = [
         {
             "type": PydanticCustomError("setting", "{text}", {"text": text}),
-            "loc": (PREFIX + name.upper(),),
+            "loc": (_spelled(name, in_code=in_code),),
             "input": None,
         }
         for name, text in problems.items()
@@ -238,13 +275,16 @@ def _failed(problems: Mapping[str, str]) -> ValidationError:
     return ValidationError.from_exception_data("the OAuth2 settings", details, hide_input=True)
 
 
-def _readable(error: ValidationError) -> ValidationError:
-    """The same failure with the names of variables, a sentence each, and an example."""
+def _readable(error: ValidationError, *, in_code: bool) -> ValidationError:
+    """The same failure with each setting as the reader spells it, a sentence each, and an example."""
+    missing = "is missing" + ("; with the issuer named in code nothing is read from the environment" if in_code else "")
     problems: dict[str, str] = {}
     for detail in error.errors(include_url=False):
         context = detail.get("ctx", {})
         name = str(context.get("field") or (detail["loc"][0] if detail["loc"] else "")).removeprefix(PREFIX).lower()
-        text = "is missing" if detail["type"] == "missing" else detail["msg"].removeprefix("Value error, ")
-        example = f", for example {PREFIX}{name.upper()}={_EXAMPLES[name]}" if name in _EXAMPLES else ""
-        problems.setdefault(name, text + example)
-    return _failed(problems)
+        text = missing if detail["type"] == "missing" else detail["msg"].removeprefix("Value error, ")
+        if name in _EXAMPLES:
+            example = repr(_EXAMPLES[name]) if in_code else _EXAMPLES[name]
+            text += f", for example {_spelled(name, in_code=in_code)}={example}"
+        problems.setdefault(name, text)
+    return _failed(problems, in_code=in_code)

@@ -220,7 +220,8 @@ def test_swagger_ui_is_told_client_scopes_and_resource(make_scheme):
 
 def test_the_client_id_may_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("MCP_OAUTH2_SWAGGER_CLIENT_ID", "from-environment")
-    auth = OAuth2BearerScheme(OAuth2Settings(issuer="https://a.example", resource=RESOURCE))
+    monkeypatch.setenv("MCP_OAUTH2_ISSUER", "https://a.example")
+    auth = OAuth2BearerScheme(OAuth2Settings(resource=RESOURCE))
     assert auth.swagger_ui_init_oauth()["clientId"] == "from-environment"
 
 

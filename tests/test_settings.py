@@ -47,14 +47,39 @@ GOOD = {"issuer": "https://auth.example.com", "resource": "https://api.example.c
         ),
         ({"metadata_url": "https://a.example"}, "METADATA_URL", "has no path"),
         ({"fail_fast": "perhaps"}, "FAIL_FAST", "boolean"),
-        ({"isuer": "https://auth.example.com"}, "ISUER", "did you mean MCP_OAUTH2_ISSUER?"),
+        ({"isuer": "https://auth.example.com"}, "ISUER", "did you mean issuer?"),
         ({"colour": "red"}, "COLOUR", "is no setting"),
     ],
 )
 def test_a_wrong_setting_is_named_and_explained(wrong, variable, says):
     with pytest.raises(ValidationError) as caught:
         OAuth2Settings(**(GOOD | wrong))
-    assert re.search(rf"^MCP_OAUTH2_{variable}\n  .*{re.escape(says)}", str(caught.value), re.MULTILINE)
+    assert re.search(rf"^(MCP_OAUTH2_{variable}|{variable.lower()})\n  .*{re.escape(says)}", str(caught.value), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "in_code", "in_environment"),
+    [
+        (
+            {"resource": None},
+            ("resource", "resource='https://api.example.com/mcp'"),
+            ("MCP_OAUTH2_RESOURCE", "MCP_OAUTH2_RESOURCE=https://api"),
+        ),
+        ({"lee_way": "3"}, ("lee_way", "did you mean leeway?"), ("MCP_OAUTH2_LEE_WAY", "did you mean MCP_OAUTH2_LEEWAY?")),
+        ({"leeway": "-1"}, ("leeway", "greater than"), ("MCP_OAUTH2_LEEWAY", "greater than")),
+    ],
+)
+def test_a_message_spells_a_setting_as_its_reader_wrote_it(monkeypatch, wrong, in_code, in_environment):
+    values = {name: value for name, value in (GOOD | wrong).items() if value is not None}
+    with pytest.raises(ValidationError) as caught:
+        OAuth2Settings(**values)
+    assert re.search(rf"^{in_code[0]}\n  .*{re.escape(in_code[1])}", str(caught.value), re.MULTILINE)
+    assert "MCP_OAUTH2_" not in str(caught.value)
+    for name, value in values.items():
+        monkeypatch.setenv("MCP_OAUTH2_" + name.upper(), value)
+    with pytest.raises(ValidationError) as caught:
+        OAuth2Settings()
+    assert re.search(rf"^{in_environment[0]}\n  .*{re.escape(in_environment[1])}", str(caught.value), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -82,9 +107,10 @@ def test_settings_come_from_the_environment_and_identifiers_stay_verbatim(monkey
 
 
 def test_an_unknown_variable_with_our_prefix_stops_the_start(monkeypatch):
+    monkeypatch.setenv("MCP_OAUTH2_ISSUER", GOOD["issuer"])
     monkeypatch.setenv("MCP_OAUTH2_STRICT_ATJWT", "true")
     with pytest.raises(ValidationError, match="did you mean MCP_OAUTH2_STRICT_AT_JWT"):
-        OAuth2Settings(**GOOD)
+        OAuth2Settings(resource=GOOD["resource"])
 
 
 def test_a_dotenv_file_is_read_only_on_request(monkeypatch, tmp_path):
@@ -109,3 +135,99 @@ def test_the_example_file_lists_every_setting_and_is_valid():
     text = (Path(__file__).parent.parent / ".env.example").read_text()
     listed = re.findall(r"^#?MCP_OAUTH2_(\w+)=", text, re.MULTILINE)
     assert sorted(name.lower() for name in listed) == sorted(OAuth2Settings.model_fields)
+
+
+# For every field a value that differs from its default, as the environment would say it.
+ELSEWHERE = {
+    "allow_insecure_http": "true",
+    "issuer": "https://elsewhere.example",
+    "resource": "https://elsewhere.example/mcp",
+    "audience": "elsewhere",
+    "jwks_uri": "https://elsewhere.example/keys",
+    "algorithms": "RS256",
+    "scopes": '{"elsewhere": "x"}',
+    "scope_hierarchy": '{"elsewhere": ["a"]}',
+    "scope_claims": "elsewhere",
+    "leeway": "299",
+    "strict_at_jwt": "true",
+    "jwks_refresh_after": "299",
+    "jwks_cache_ttl": "9999",
+    "jwks_refresh_cooldown": "9",
+    "http_timeout": "9",
+    "token_cache_size": "9",
+    "authorization_url": "https://elsewhere.example/authorize",
+    "token_url": "https://elsewhere.example/token",
+    "swagger_client_id": "elsewhere",
+    "metadata_url": "https://elsewhere.example/metadata",
+    "cors_origins": "https://elsewhere.example",
+    "allowed_hosts": "elsewhere.example",
+    "max_body_size": "999",
+    "fail_fast": "false",
+}
+
+
+@pytest.fixture
+def environment_of_another(monkeypatch):
+    for name, value in ELSEWHERE.items():
+        monkeypatch.setenv("MCP_OAUTH2_" + name.upper(), value)
+
+
+def test_the_rows_name_every_setting(environment_of_another):
+    assert ELSEWHERE.keys() == OAuth2Settings.model_fields.keys()
+    there = OAuth2Settings()
+    for name, here in OAuth2Settings.model_construct(issuer=(), resource="").model_dump().items():
+        assert getattr(there, name) != here, name
+
+
+@pytest.mark.parametrize(
+    "make", [lambda values: OAuth2Settings(**values), OAuth2Settings.model_validate], ids=["call", "validate"]
+)
+def test_who_names_the_issuer_in_code_reads_nothing_from_the_environment(environment_of_another, monkeypatch, tmp_path, make):
+    (tmp_path / "env").write_text("MCP_OAUTH2_AUDIENCE=of-a-file\n")
+    monkeypatch.setenv("MCP_OAUTH2_ENV_FILE", str(tmp_path / "env"))
+    monkeypatch.setenv("MCP_OAUTH2_MISSPELT", "1")
+    settings = make(GOOD)
+    for name in ELSEWHERE:
+        monkeypatch.delenv("MCP_OAUTH2_" + name.upper())
+    monkeypatch.delenv("MCP_OAUTH2_ENV_FILE")
+    assert settings == OAuth2Settings(**GOOD)
+    assert settings.issuer == (GOOD["issuer"],)
+    assert (settings.audience, settings.jwks_uri) == ((), None)
+
+
+def test_without_an_issuer_in_code_the_environment_is_read_and_arguments_win(environment_of_another):
+    settings = OAuth2Settings(audience="mine", issuer=None)
+    assert settings.issuer == ("https://elsewhere.example",)
+    assert settings.jwks_uri == "https://elsewhere.example/keys"
+    assert settings.audience == ("mine",)
+
+
+@pytest.mark.parametrize("nothing", ["", (), []], ids=repr)
+def test_an_issuer_in_code_that_is_empty_is_an_error_and_not_that_of_the_environment(environment_of_another, nothing):
+    with pytest.raises(ValidationError, match="is empty"):
+        OAuth2Settings(issuer=nothing, resource=GOOD["resource"])
+
+
+def test_a_file_that_code_names_beside_the_issuer_is_read_and_the_environment_is_not(environment_of_another, tmp_path):
+    (tmp_path / "env").write_text("MCP_OAUTH2_ISSUER=https://file.example\nMCP_OAUTH2_AUDIENCE=of-the-file\n")
+    settings = OAuth2Settings(**GOOD, _env_file=tmp_path / "env")
+    assert settings.issuer == (GOOD["issuer"],)
+    assert settings.audience == ("of-the-file",)
+    assert settings.jwks_uri is None
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["declared last", "declared first"])
+def test_whether_http_is_allowed_counts_for_every_url_in_whatever_order_arguments_stand(order):
+    urls = {name: f"http://localhost/{name}" for name in ("issuer", "resource", "jwks_uri", "token_url", "metadata_url")}
+    values = dict([*urls.items(), ("allow_insecure_http", True)][::order])
+    assert OAuth2Settings(**values).jwks_uri == "http://localhost/jwks_uri"
+    for name, url in urls.items():
+        with pytest.raises(ValidationError) as caught:
+            OAuth2Settings(**{**GOOD, name: url})
+        assert "ALLOW_INSECURE_HTTP" in str(caught.value)
+
+
+def test_a_flag_that_is_no_answer_is_the_only_thing_said():
+    with pytest.raises(ValidationError) as caught:
+        OAuth2Settings(**GOOD, jwks_uri="http://localhost/keys", allow_insecure_http="perhaps")
+    assert [error["loc"] for error in caught.value.errors()] == [("allow_insecure_http",)]
