@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import Any
 
 from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError
-from mcp_oauth2_deps.models import AccessToken, Credentials, TokenPolicy
-from mcp_oauth2_deps.protocol.encoding import parse_claims
+from mcp_oauth2_deps.models import AccessToken, Credentials
+from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, parse_json_object
 from mcp_oauth2_deps.protocol.jws import (
     SignatureKey,
     UnverifiedHeader,
@@ -20,6 +20,7 @@ from mcp_oauth2_deps.protocol.jws import (
     verify_signature,
 )
 from mcp_oauth2_deps.protocol.keys import KeySet
+from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.protocol.scopes import transitive_hierarchy
 from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header, verify_issuer
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -156,7 +157,7 @@ class Authenticator:
                 header = read_header(token.header_segment)
                 verify_header(header, self.policy)
             try:
-                claims = parse_claims(token.payload)
+                claims = parse_json_object(token.payload, max_values=MAX_TOKEN_VALUES)
             except ValueError:
                 raise InvalidTokenError("malformed") from None
             issuer = verify_issuer(claims, self.policy)
@@ -166,7 +167,7 @@ class Authenticator:
                 key_set, key = await self._look_up(header, issuer)
             verify_signature(token, key)
             verified_claims = claims
-            access_token = verify_claims(claims, header, self.policy, now=self._now())
+            access_token = verify_claims(claims, header, self.policy, issuer=issuer, now=self._now())
         except InvalidTokenError as error:
             if issuer is not None and verified_claims is None:
                 # The issuer may have put another key under the same kid. It is asked in the background, once per cooldown.

@@ -141,29 +141,6 @@ class AccessToken(NeverFromRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class TokenPolicy:
-    """What a token must be to pass; every field was checked by the settings.
-
-    Attributes:
-        issuers: trusted issuers, verbatim.
-        audiences: accepted audiences, verbatim.
-        algorithms: JWS algorithms allowed.
-        leeway: seconds of clock difference forgiven, in both directions.
-        strict_at_jwt: demand RFC 9068 to the letter.
-        scope_claims: claims that may hold scopes, the first one present counts.
-        scope_hierarchy: scope to all scopes it implies, already transitive.
-    """
-
-    issuers: tuple[str, ...]
-    audiences: tuple[str, ...]
-    algorithms: frozenset[str]
-    leeway: float = 30
-    strict_at_jwt: bool = False
-    scope_claims: tuple[str, ...] = ("scope", "scp")
-    scope_hierarchy: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class ScopeRequirement:
     """The scopes one operation asks for: all of `all_of`, and one of each group in `any_of`."""
 

@@ -15,7 +15,7 @@ CLAIMS = {"a": {"b": [1, {"c": 2}]}}
 
 
 def test_claims_are_read_only_in_depth_and_still_plain_json():
-    claims, _ = read_only(CLAIMS)
+    claims = read_only(CLAIMS)
     assert json.dumps(claims) == json.dumps(CLAIMS)
     for change in (
         lambda: claims.__setitem__("x", 1),
@@ -28,7 +28,7 @@ def test_claims_are_read_only_in_depth_and_still_plain_json():
 
 
 def test_copies_work():
-    claims, _ = read_only(CLAIMS)
+    claims = read_only(CLAIMS)
     assert copy.deepcopy(claims) is claims
     assert pickle.loads(pickle.dumps(claims)) == claims
     assert type(copy.copy(claims)) is dict

@@ -31,7 +31,7 @@ from mcp_oauth2_deps.mcp.messages import Message, MessageError, read_message, ve
 from mcp_oauth2_deps.mcp.rules import Rulebook
 from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
 from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
-from mcp_oauth2_deps.protocol.encoding import SMALL
+from mcp_oauth2_deps.protocol.encoding import PARSE_ON_LOOP_BYTES
 from mcp_oauth2_deps.protocol.scopes import verify_scopes
 from mcp_oauth2_deps.protocol.urls import host_fields, path_of
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -165,7 +165,7 @@ class MCPRoutes:
     async def _post(self, request: Request, token: AccessToken) -> Response:
         try:
             body = await read_message_body(request, self._scheme.settings.max_body_size)
-            message = read_message(body) if len(body) <= SMALL else await asyncio.to_thread(read_message, body)
+            message = read_message(body) if len(body) <= PARSE_ON_LOOP_BYTES else await asyncio.to_thread(read_message, body)
             verify_mirrored_headers(request.scope["headers"], message)
         except MessageError as error:
             logger.info("refused with 400: %s %s", error, facts_line({"client": token.client_id, "subject": token.subject}))

@@ -3,11 +3,9 @@
 What a decoded value means does not belong here.
 """
 
-import json
-import math
 import re
 from collections.abc import Mapping
-from typing import Any, Never
+from typing import Any
 
 from pydantic_core import SchemaValidator, core_schema, from_json, to_json
 
@@ -16,17 +14,18 @@ from mcp_oauth2_deps.models import ReadOnlyDict
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # Several times as fast as the decoder of the standard library.
 _DECODER = SchemaValidator(core_schema.bytes_schema(strict=True), core_schema.CoreConfig(val_json_bytes="base64"))
-# What is larger costs enough to parse that an event loop must not wait for it.
-SMALL = 64 * 1024
-# Larger documents are long because of their texts. Fifty thousand values cost tens of milliseconds, the four million that
-# fit into as many bytes cost seconds.
-_MAX_VALUES = 50_000
-# An issuer needs some dozens of objects and lists in a token. What fits into one, six thousand, costs the memory and the
-# garbage collection of a caller's choice before the signature is looked at.
-MOST_CONTAINERS = 1000
-_TEXT_ONLY = frozenset({str})
-# Taken from a count of strings, so that it fits no text.
-_FRACTION = 2**40
+PARSE_ON_LOOP_BYTES = 64 * 1024
+"""A JSON text up to this long is parsed within two milliseconds; longer ones are better parsed in a thread."""
+MAX_VALUES = 50_000
+"""How many values and names a JSON text may hold. A legitimate large text is long because of its strings."""
+MAX_TOKEN_VALUES = 2_000
+"""How many values and names the header or the payload of a token may hold. Real tokens hold some dozens; 16 KiB could hold
+6,000, which an attacker could make us allocate before the signature is checked."""
+# What a run of nineteen digits costs to read and to write, in ordinary values: integers beyond 64 bits are slow.
+_LONG_NUMBER_VALUES = 8
+_LONG_NUMBER = b"0" * 19
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_CONTAINERS = frozenset({dict, list})
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 # Where the last character carries unused bits these must be zero, else several spellings decode alike.
 _CANONICAL_LAST = {2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
@@ -37,6 +36,10 @@ def decode_base64url(segment: bytes) -> bytes:
 
     Raises:
         ValueError: padding, the standard alphabet, white space, an impossible length or non-zero spare bits.
+
+    Example:
+        >>> decode_base64url(b"e30")
+        b'{}'
     """
     spare = len(segment) % 4
     if spare and segment[-1] not in _CANONICAL_LAST.get(spare, ()):
@@ -48,71 +51,52 @@ def decode_base64url(segment: bytes) -> bytes:
     return decoded
 
 
-def parse_json_object(data: bytes, *, most_containers: int | None = None) -> dict[str, Any]:
+def parse_json_object(data: bytes, *, max_values: int = MAX_VALUES) -> dict[str, Any]:
     """The members of a JSON object in UTF-8, each name once, every number finite.
+
+    Takes time in proportion to the length of the text, and no text that passes the bound on values takes much more than
+    another one of its length.
 
     Args:
         data: the text.
-        most_containers: how many objects and lists there may be; brackets in strings are counted too.
+        max_values: how many values and names there may be. A number counts for more from its nineteenth digit on.
 
     Raises:
-        ValueError: other JSON, no JSON, a repeated name at any depth, NaN or Infinity, or nesting or a number of values
-            beyond reason.
+        ValueError: other JSON, no JSON, a repeated name at any depth, NaN, Infinity or a number beyond the range of floats,
+            nesting beyond 200 levels, or too many values.
+
+    Example:
+        >>> parse_json_object(b'{"a": [1, true]}')
+        {'a': [1, True]}
     """
-    value = _members(data, most_containers)
-    _refuse_lost_members(data, value)
-    return value
-
-
-def parse_claims(data: bytes) -> ReadOnlyDict:
-    """As `parse_json_object`, read-only in depth (lists are tuples), for the claims of a token.
-
-    Raises:
-        ValueError: as there.
-    """
-    value = _members(data, MOST_CONTAINERS)
-    claims, strings = read_only(value)
-    # A string has two quotation marks where none is escaped, and a lost member takes its name along: when all the text's
-    # strings are there, all its members are. Counting that costs a third of writing the value back.
-    if b"\\" in data or data.count(b'"') != 2 * strings:
-        _refuse_lost_members(data, value)
-    return claims
-
-
-def _members(data: bytes, most_containers: int | None) -> dict[str, Any]:
-    if most_containers is not None and data.count(b"[") + data.count(b"{") > most_containers:
-        raise ValueError("too many objects and lists")
-    if len(data) > SMALL and _count_values(data) > _MAX_VALUES:
+    # A value takes at least one byte.
+    outside = _without_strings(data, max_values) if len(data) > max_values else None
+    if outside is not None and _count_values(outside) > max_values:
         raise ValueError("too many values")
-    # Left to itself the parser keeps values too, for the whole process, and so those of tokens that nobody has verified yet.
+    # By default the parser keeps strings for the whole process, and so those of tokens that nobody has verified yet.
     value = from_json(data, allow_inf_nan=False, cache_strings="keys")
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
+    written = to_json(value, inf_nan_mode="constants")
+    # Most texts have no white space and no needless escapes. These are written back byte for byte and have lost nothing.
+    if written != data:
+        _verify_nothing_lost(outside or _without_strings(data), _without_strings(written))
     return value
 
 
-def read_only(value: Mapping[Any, Any]) -> tuple[ReadOnlyDict, int]:
-    """A copy of a parsed JSON object in which objects cannot be changed and lists are tuples, and how many strings it has.
+def read_only(members: Mapping[str, Any]) -> ReadOnlyDict:
+    """A copy of a parsed JSON object in which objects cannot be changed and lists are tuples, at any depth."""
+    copy = ReadOnlyDict(members)
+    for name, member in members.items():
+        if type(member) in _CONTAINERS:
+            dict.__setitem__(copy, name, _read_only_container(member))
+    return copy
 
-    Names are counted among the strings. With a fractional number anywhere the count is far below zero.
-    """
-    copy = ReadOnlyDict(value)
-    strings = len(value)
-    for name, member in value.items():
-        kind = type(member)
-        if kind is str:
-            strings += 1
-        elif kind is list and _TEXT_ONLY.issuperset(map(type, member)):
-            dict.__setitem__(copy, name, tuple(member))
-            strings += len(member)
-        elif kind is dict or kind is list:
-            # A list is an object whose names are places.
-            inner, inner_strings = read_only(member if kind is dict else dict(enumerate(member)))
-            dict.__setitem__(copy, name, inner if kind is dict else tuple(inner.values()))
-            strings += inner_strings if kind is dict else inner_strings - len(member)
-        elif kind is float:
-            strings -= _FRACTION
-    return copy, strings
+
+def _read_only_container(value: dict[str, Any] | list[Any]) -> ReadOnlyDict | tuple[Any, ...]:
+    if isinstance(value, dict):
+        return read_only(value)
+    return tuple([_read_only_container(member) if type(member) in _CONTAINERS else member for member in value])
 
 
 def printable(text: str, longest: int = 160) -> str:
@@ -120,44 +104,41 @@ def printable(text: str, longest: int = 160) -> str:
     return _UNPRINTABLE.sub("?", text[:longest])
 
 
-def _count_values(data: bytes) -> int:
-    """At least as many as the values and names in this JSON, in a time that no content can stretch."""
-    plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    quotes = plain.count(b'"')
-    if quotes > 2 * _MAX_VALUES:
-        return quotes
-    # Every other piece stands outside of strings, whose text counts for nothing.
-    outside = b"".join(plain.split(b'"')[::2])
-    return sum(map(outside.count, (b",", b":", b"[", b"{")))
+def _without_strings(data: bytes, max_strings: int | None = None) -> bytes:
+    """What stands outside of the strings of a JSON text: punctuation, numbers, `true`, `false`, `null`, white space.
+
+    Of a text that is no JSON, this is right up to the place where a parser gives up.
+
+    Raises:
+        ValueError: there are more strings than that. Dividing a text at millions of quotation marks would take long.
+    """
+    if b"\\" in data:
+        # Without escaped backslashes, then without escaped quotation marks: each mark that is left begins or ends a string.
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if max_strings is not None and data.count(b'"') > 2 * max_strings:
+        raise ValueError("too many values")
+    # Every other piece stands outside.
+    return b"".join(data.split(b'"')[::2])
 
 
-def _refuse_lost_members(data: bytes, value: dict[str, Any]) -> None:
-    # A value that writes itself back byte for byte has lost no member. Everything else (white space, escapes,
-    # other spellings of numbers) is read again by a slower parser that sees each member.
-    if to_json(value) != data:
-        _refuse_ambiguity(data)
+def _count_values(outside: bytes) -> int:
+    """At least as many as the values and names in a JSON text, given what stands outside of its strings."""
+    long_numbers = outside.translate(_DIGITS_AS_ZEROS).count(_LONG_NUMBER)
+    return sum(map(outside.count, (b",", b":", b"[", b"{"))) + _LONG_NUMBER_VALUES * long_numbers
 
 
-def _refuse_ambiguity(data: bytes) -> None:
-    try:
-        json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+def _verify_nothing_lost(outside: bytes, written: bytes) -> None:
+    """Guarantees that the parser dropped no member and read no number as infinite.
 
+    Of members with the same name the parser keeps the last one. Another parser may keep the first, and the two would read
+    different claims. Outside of strings a JSON text has one colon for each member, and the value that was written back has
+    one for each member that was kept: as many as the text, or a member is lost.
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
+    Args:
+        outside: what stands outside of the strings of the text.
+        written: what stands outside of the strings of the value, written back.
+    """
+    if written.count(b":") != outside.count(b":"):
         raise ValueError("a member name is repeated")
-    return members
-
-
-def _refuse_constant(name: str) -> Never:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
+    if b"Infinity" in written:
         raise ValueError("a number is out of range")
-    return number

@@ -17,11 +17,11 @@ from jose.backends.base import Key
 from jose.backends.cryptography_backend import CryptographyECKey, CryptographyRSAKey
 
 from mcp_oauth2_deps.errors import InvalidTokenError
-from mcp_oauth2_deps.protocol.encoding import MOST_CONTAINERS, decode_base64url, parse_json_object
+from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, decode_base64url, parse_json_object
 
 RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 CURVE_ALGORITHM = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
-SUPPORTED_ALGORITHMS = (*RSA_ALGORITHMS, *CURVE_ALGORITHM.values())
+SUPPORTED_ALGORITHMS = (*RSA_ALGORITHMS, *CURVE_ALGORITHM.values(), "Ed25519")
 
 MAX_TOKEN_BYTES = 16 * 1024
 
@@ -51,7 +51,13 @@ class UnusableKeyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedHeader:
-    """The header parameters that choose a key or refuse a token (RFC 7515 section 4.1); nothing is verified."""
+    """The header parameters that choose a key or refuse a token (RFC 7515 section 4.1); nothing is verified.
+
+    Attributes:
+        alg: `alg` by its canonical name (`canonical_algorithm`).
+        kid: `kid`.
+        typ: `typ`.
+    """
 
     alg: str
     kid: str | None
@@ -100,6 +106,15 @@ class _Ed25519Key(Key):
         return True
 
 
+def canonical_algorithm(name: str) -> str:
+    """The name under which this algorithm is known here; any other name as it is.
+
+    `EdDSA` (RFC 8037) does not say the curve, `Ed25519` (RFC 9864 section 2.2) does. Only that curve is supported, so both
+    mean the same wherever they stand: in a token's header, in a key's `alg`, in the list of allowed algorithms.
+    """
+    return "EdDSA" if name == "Ed25519" else name
+
+
 def split_token(token: str) -> UnverifiedToken:
     """The three parts of a JWS in compact form (RFC 7515 section 3.1), canonically encoded.
 
@@ -131,7 +146,7 @@ def read_header(segment: bytes) -> UnverifiedHeader:
             understand none.
     """
     try:
-        header = parse_json_object(decode_base64url(segment), most_containers=MOST_CONTAINERS)
+        header = parse_json_object(decode_base64url(segment), max_values=MAX_TOKEN_VALUES)
     except ValueError:
         raise InvalidTokenError("malformed") from None
     for name in ("crit", "b64"):
@@ -142,7 +157,7 @@ def read_header(segment: bytes) -> UnverifiedHeader:
     alg = header.get("alg")
     if not isinstance(alg, str):
         raise InvalidTokenError("algorithm", claim="alg")
-    return UnverifiedHeader(alg, _optional_string(header, "kid"), _optional_string(header, "typ"))
+    return UnverifiedHeader(canonical_algorithm(alg), _optional_string(header, "kid"), _optional_string(header, "typ"))
 
 
 def _optional_string(header: Mapping[str, Any], name: str) -> str | None:
@@ -155,7 +170,7 @@ def _optional_string(header: Mapping[str, Any], name: str) -> str | None:
 
 
 def build_signature_keys(jwk: Mapping[str, Any], algorithms: Iterable[str]) -> dict[str, SignatureKey]:
-    """One ready key per allowed algorithm that fits this JWK's type and curve (RFC 7518 section 6).
+    """One ready key per allowed algorithm, by its canonical name, that fits this JWK's type and curve (RFC 7518 section 6).
 
     Does not check: `use`, `key_ops`, `alg` and `kid` of the JWK, which are the key set's business.
 
@@ -179,10 +194,11 @@ def build_signature_keys(jwk: Mapping[str, Any], algorithms: Iterable[str]) -> d
     # python-jose and cryptography raise half a dozen kinds for a bad key, with its values in their texts.
     except Exception:
         raise UnusableKeyError("its parameters make no valid key") from None
-    return {alg: key for alg, key in keys.items() if alg in algorithms}
+    allowed = set(map(canonical_algorithm, algorithms))
+    return {alg: key for alg, key in keys.items() if alg in allowed}
 
 
-def _ed25519_key(public: bytes) -> "_Ed25519Key":
+def _ed25519_key(public: bytes) -> _Ed25519Key:
     key = Ed25519PublicKey.from_public_bytes(public)
     if (int.from_bytes(public, "little") & _WITHOUT_SIGN) in _SMALL_ORDER_Y:
         raise UnusableKeyError("its point is of small order, under which anybody can sign")

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcp_oauth2_deps.errors import InvalidTokenError
-from mcp_oauth2_deps.protocol.jws import SignatureKey, UnusableKeyError, UnverifiedHeader, build_signature_keys
+from mcp_oauth2_deps.protocol.jws import (
+    SignatureKey,
+    UnusableKeyError,
+    UnverifiedHeader,
+    build_signature_keys,
+    canonical_algorithm,
+)
 
 _MATERIAL = ("kty", "crv", "n", "e", "x", "y")
 
@@ -107,7 +113,8 @@ def _published_key(jwk: Any, algorithms: Collection[str]) -> _PublishedKey:
         raise UnusableKeyError("its kid is no string")
     ready = build_signature_keys(jwk, algorithms)
     if "alg" in jwk:
-        ready = {alg: key for alg, key in ready.items() if alg == jwk["alg"]}
+        own = canonical_algorithm(jwk["alg"])
+        ready = {alg: key for alg, key in ready.items() if alg == own}
     if not ready:
         raise UnusableKeyError("it fits none of the allowed algorithms")
     return _PublishedKey(kid, tuple(_spelling(jwk.get(name)) for name in _MATERIAL), frozenset(ready), ready)

@@ -5,7 +5,6 @@ Where scopes are demanded does not belong here.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError
@@ -53,7 +52,8 @@ def scope_requirement(*scopes: object, any_of: Iterable[object] = ()) -> ScopeRe
 def read_scopes(claims: Mapping[str, Any], names: Iterable[str]) -> frozenset[str]:
     """The scopes in the first of the named claims that is present; none when none is.
 
-    `scope` is a space-delimited string (RFC 8693 section 4.2), any other claim that or a list of strings.
+    Each is a space-delimited string (RFC 8693 section 4.2) or a list of strings, which Spring Authorization Server, Duende and
+    ForgeRock write under the name `scope` too. A string in a list is one scope, never divided.
 
     Raises:
         InvalidTokenError: `claim`, when one of the claims has another type, also one that would not have counted. A token
@@ -67,17 +67,11 @@ def read_scopes(claims: Mapping[str, Any], names: Iterable[str]) -> frozenset[st
     return frozenset() if found is None else found
 
 
-@lru_cache(maxsize=256)
-def _split_scopes(text: str) -> frozenset[str]:
-    # Most tokens of an issuer hold one of few sets of scopes.
-    return frozenset(filter(None, text.split(" ")))
-
-
 def _read_scope_claim(name: str, value: object) -> frozenset[str]:
     if isinstance(value, str):
-        return _split_scopes(value)
-    if name != "scope" and isinstance(value, list | tuple) and all(isinstance(scope, str) for scope in value):
-        return frozenset(value)
+        return frozenset(filter(None, value.split(" ")))
+    if isinstance(value, list) and all(isinstance(scope, str) for scope in value):
+        return frozenset(filter(None, value))
     raise InvalidTokenError("claim", claim=name)
 
 

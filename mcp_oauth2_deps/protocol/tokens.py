@@ -3,25 +3,26 @@
 Keys and signatures do not belong here.
 """
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, NewType
 
 from pydantic import ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
 from mcp_oauth2_deps.errors import InvalidTokenError
-from mcp_oauth2_deps.models import AccessToken, ReadOnlyDict, TokenPolicy
+from mcp_oauth2_deps.models import AccessToken
 from mcp_oauth2_deps.protocol.encoding import read_only
 from mcp_oauth2_deps.protocol.jws import UnverifiedHeader
+from mcp_oauth2_deps.protocol.policy import TokenPolicy, comparable_audience
 from mcp_oauth2_deps.protocol.scopes import read_scopes
+
+TrustedIssuer = NewType("TrustedIssuer", str)
+"""An `iss` that equals a trusted issuer; only `verify_issuer` makes one."""
 
 _AT_JWT = frozenset({"at+jwt", "application/at+jwt"})
 _TYPES = _AT_JWT | {"jwt"}
-# Claims by which issuers mark what is no access token: Keycloak, Cognito; RFC 8417 for logout and security events.
+# Values of a claim `typ` with which Keycloak marks tokens that are no access tokens.
 _OTHER_PAYLOAD_TYPES = frozenset({"id", "refresh", "offline", "logout"})
-# The claims that the rules about the kind of a token look at; most access tokens have none of them.
-_TELLING = frozenset({"at_hash", "c_hash", "events", "typ", "token_use", "nonce", "azp", "cnf"})
 _REQUIRED_BY_RFC_9068 = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 # The end of the year 9999. A later date is a number in milliseconds, or no date at all.
 _LAST_INSTANT = 253_402_300_799
@@ -29,10 +30,10 @@ _LAST_INSTANT = 253_402_300_799
 _text = core_schema.str_schema(strict=True)
 # Whole numbers too, but no booleans.
 _numeric_date = core_schema.float_schema(strict=True, le=_LAST_INSTANT, allow_inf_nan=False)
-_text_or_texts = core_schema.union_schema([_text, core_schema.tuple_variable_schema(_text, strict=True)])
+_text_or_texts = core_schema.union_schema([_text, core_schema.list_schema(_text, strict=True)])
 _field = core_schema.typed_dict_field
-# The registered claims by type (RFC 7519 section 4.1, RFC 9068 section 2.2). Half as dear as a model, which would be made
-# for every token only to be read once.
+# The registered claims by type (RFC 7519 section 4.1, RFC 9068 section 2.2). pydantic-core instead of a `BaseModel`:
+# building a model for each token costs twice as much, and it would be thrown away.
 _CLAIMS = SchemaValidator(
     core_schema.typed_dict_schema(
         {"iss": _field(_text), "aud": _field(_text_or_texts), "exp": _field(_numeric_date)}
@@ -60,7 +61,7 @@ def verify_header(header: UnverifiedHeader, policy: TokenPolicy) -> None:
         raise InvalidTokenError("type", claim="typ")
 
 
-def verify_issuer(unverified_claims: Mapping[str, Any], policy: TokenPolicy) -> str:
+def verify_issuer(unverified_claims: Mapping[str, Any], policy: TokenPolicy) -> TrustedIssuer:
     """Guarantees that `iss` is a trusted issuer, byte for byte, and returns it (RFC 9068 section 4).
 
     Does not check: the signature. Until that holds, the issuer only tells which keys to ask.
@@ -73,44 +74,47 @@ def verify_issuer(unverified_claims: Mapping[str, Any], policy: TokenPolicy) -> 
         raise InvalidTokenError("claim", claim="iss")
     if issuer not in policy.issuers:
         raise InvalidTokenError("issuer", claim="iss", found=issuer)
-    return issuer
+    return TrustedIssuer(issuer)
 
 
-def verify_claims(claims: Mapping[str, Any], header: UnverifiedHeader, policy: TokenPolicy, *, now: float) -> AccessToken:
+def verify_claims(
+    claims: Mapping[str, Any], header: UnverifiedHeader, policy: TokenPolicy, *, issuer: TrustedIssuer, now: float
+) -> AccessToken:
     """Guarantees that the claims make an access token for this resource, valid at `now` (RFC 9068 section 4).
 
-    Does not check: the signature, which must have been verified before; whether the scopes suffice; whether the token was
-    revoked or seen before; whether the subject still exists.
+    Does not check: the signature and `iss`, which must have been verified before; whether the scopes suffice; whether the
+    token was revoked or seen before; whether the subject still exists.
 
     Args:
-        claims: the verified payload.
+        claims: the verified payload, as it was parsed.
         header: the token's header.
         policy: what is accepted.
+        issuer: what `verify_issuer` returned for these claims.
         now: epoch seconds.
 
     Raises:
         InvalidTokenError: the first rule that does not hold.
     """
-    if not isinstance(claims, ReadOnlyDict):
-        claims, _ = read_only(claims)
     try:
         _CLAIMS.validate_python(claims)
     except ValidationError as error:
         raise InvalidTokenError("claim", claim=str(error.errors(include_url=False)[0]["loc"][0])) from None
-    issuer = verify_issuer(claims, policy)
-    audience = claims["aud"]
-    if isinstance(audience, str):
-        audience = (audience,)
+    audience = (claims["aud"],) if isinstance(claims["aud"], str) else tuple(claims["aud"])
     _verify_audience(audience, policy)
     _verify_times(claims, policy, now)
-    if policy.strict_at_jwt or not _TELLING.isdisjoint(claims):
-        _verify_kind(claims, header, policy, audience)
-        if "cnf" in claims:
-            raise InvalidTokenError("binding", claim="cnf")
+    if policy.strict_at_jwt:
+        _verify_required_claims(claims)
+    if not _KIND_RULES.keys().isdisjoint(claims):
+        _verify_kind(_Candidate(claims, header, policy, audience))
+    # Nobody has proven to hold the key that the token is bound to (RFC 9449 section 7.2, RFC 8705 section 3).
+    if "cnf" in claims:
+        raise InvalidTokenError("binding", claim="cnf")
     return _access_token(claims, issuer, audience, read_scopes(claims, policy.scope_claims))
 
 
-def _access_token(claims: ReadOnlyDict, issuer: str, audience: tuple[str, ...], scopes: frozenset[str]) -> AccessToken:
+def _access_token(
+    claims: Mapping[str, Any], issuer: TrustedIssuer, audience: tuple[str, ...], scopes: frozenset[str]
+) -> AccessToken:
     get = claims.get
     return AccessToken(
         get("sub") or None,
@@ -121,41 +125,16 @@ def _access_token(claims: ReadOnlyDict, issuer: str, audience: tuple[str, ...], 
         claims["exp"],
         get("iat"),
         get("jti") or None,
-        claims,
+        read_only(claims),
     )
 
 
 def _verify_audience(audience: tuple[str, ...], policy: TokenPolicy) -> None:
-    if not accepted_exactly(policy.audiences).isdisjoint(audience):
+    if not policy.exact_audiences.isdisjoint(audience):
         return
-    if not policy_audiences(policy.audiences).isdisjoint(map(comparable_audience, audience)):
+    if not policy.comparable_audiences.isdisjoint(map(comparable_audience, audience)):
         return
     raise InvalidTokenError("audience", claim="aud", found=" ".join(audience))
-
-
-accepted_exactly = lru_cache(maxsize=32)(frozenset[str])
-"""The accepted audiences, verbatim."""
-
-
-@lru_cache(maxsize=32)
-def policy_audiences(audiences: tuple[str, ...]) -> frozenset[str]:
-    """The accepted audiences in their comparable form."""
-    return frozenset(map(comparable_audience, audiences))
-
-
-@lru_cache(maxsize=256)
-def comparable_audience(audience: str) -> str:
-    """The audience with the two differences removed that are forgiven: one trailing slash, and the case of scheme and host.
-
-    Not by a URL parser: those drop characters, and lower-casing beyond ASCII turns strangers into namesakes.
-    """
-    scheme, separator, rest = audience.partition("://")
-    if not separator or not audience.isascii():
-        return audience
-    end = min((place for place in map(rest.find, "/?#") if place >= 0), default=len(rest))
-    userinfo, at, host = rest[:end].rpartition("@")
-    path = rest[end:] if "?" in rest or "#" in rest else rest[end:].removesuffix("/")
-    return f"{scheme.lower()}://{userinfo}{at}{host.lower()}{path}"
 
 
 def _verify_times(claims: Mapping[str, Any], policy: TokenPolicy, now: float) -> None:
@@ -169,31 +148,76 @@ def _verify_times(claims: Mapping[str, Any], policy: TokenPolicy, now: float) ->
         raise InvalidTokenError("issued_in_future", claim="iat")
 
 
-def _verify_kind(claims: Mapping[str, Any], header: UnverifiedHeader, policy: TokenPolicy, audience: tuple[str, ...]) -> None:
-    """An ID token, a logout token or a refresh token is not an access token (RFC 8725 section 3.12)."""
-    if policy.strict_at_jwt:
-        for name in _REQUIRED_BY_RFC_9068:
-            if name not in claims or claims[name] == "":
-                raise InvalidTokenError("claim", claim=name)
-    for name in ("at_hash", "c_hash"):
-        if name in claims:
-            raise InvalidTokenError("id_token", claim=name)
-    if "events" in claims:
-        raise InvalidTokenError("type", claim="events")
-    payload_type = claims.get("typ")
-    if isinstance(payload_type, str) and payload_type.lower() in _OTHER_PAYLOAD_TYPES:
-        raise InvalidTokenError("type", claim="typ")
-    if claims.get("token_use", "access") != "access":
-        raise InvalidTokenError("type", claim="token_use")
-    for_client_only = "azp" in claims and set(audience) == {claims["azp"]}
-    if ("nonce" in claims or for_client_only) and not _is_marked_as_access_token(claims, header, policy):
-        raise InvalidTokenError("id_token", claim="nonce" if "nonce" in claims else "aud")
+def _verify_required_claims(claims: Mapping[str, Any]) -> None:
+    for name in _REQUIRED_BY_RFC_9068:
+        if name not in claims or claims[name] == "":
+            raise InvalidTokenError("claim", claim=name)
 
 
-def _is_marked_as_access_token(claims: Mapping[str, Any], header: UnverifiedHeader, policy: TokenPolicy) -> bool:
+class _Candidate(NamedTuple):
+    """A signed token of which it is open whether it is an access token."""
+
+    claims: Mapping[str, Any]
+    header: UnverifiedHeader
+    policy: TokenPolicy
+    audience: tuple[str, ...]
+
+
+def _never(_: _Candidate) -> bool:
+    return False
+
+
+def _is_marked_as_access_token(token: _Candidate) -> bool:
     return (
-        "client_id" in claims
-        or any(name in claims for name in policy.scope_claims)
-        or (header.typ or "").lower() in _AT_JWT
-        or claims.get("typ") == "Bearer"
+        "client_id" in token.claims
+        or any(name in token.claims for name in token.policy.scope_claims)
+        or (token.header.typ or "").lower() in _AT_JWT
+        or token.claims.get("typ") == "Bearer"
     )
+
+
+def _is_no_other_type(token: _Candidate) -> bool:
+    payload_type = token.claims["typ"]
+    return not isinstance(payload_type, str) or payload_type.lower() not in _OTHER_PAYLOAD_TYPES
+
+
+def _is_for_access(token: _Candidate) -> bool:
+    return bool(token.claims["token_use"] == "access")  # noqa: S105  # no secret
+
+
+def _is_for_more_than_its_client(token: _Candidate) -> bool:
+    return set(token.audience) != {token.claims["azp"]} or _is_marked_as_access_token(token)
+
+
+class _KindRule(NamedTuple):
+    """What the presence of a claim says about a token: the reason and the claim of a refusal, and when there is none."""
+
+    reason: str
+    claim: str
+    allows: Callable[[_Candidate], bool]
+
+
+# An ID token, a logout token or a refresh token is not an access token (RFC 8725 section 3.12). A rule is asked when its claim
+# is there, and only then; most access tokens have none of these claims and skip all rules. The order decides which reason is
+# given when several rules refuse.
+_KIND_RULES: Mapping[str, _KindRule] = {
+    # OpenID Connect Core sections 2 and 3.3.2.11: hashes of what was issued beside an ID token.
+    "at_hash": _KindRule("id_token", "at_hash", _never),
+    "c_hash": _KindRule("id_token", "c_hash", _never),
+    # RFC 8417 section 2.2: a security event or a logout token.
+    "events": _KindRule("type", "events", _never),
+    # Keycloak writes the kind of a token into its payload.
+    "typ": _KindRule("type", "typ", _is_no_other_type),
+    # Cognito.
+    "token_use": _KindRule("type", "token_use", _is_for_access),
+    # The client's own value, which only an ID token repeats (older Keycloak repeats it in access tokens too).
+    "nonce": _KindRule("id_token", "nonce", _is_marked_as_access_token),
+    # The client that was given the token; an ID token is meant for this client alone.
+    "azp": _KindRule("id_token", "aud", _is_for_more_than_its_client),
+}
+
+
+def _verify_kind(token: _Candidate) -> None:
+    for name, rule in _KIND_RULES.items():
+        if name in token.claims and not rule.allows(token):
+            raise InvalidTokenError(rule.reason, claim=rule.claim)

@@ -15,7 +15,7 @@ import anyio
 import httpx
 
 from mcp_oauth2_deps.errors import DocumentError
-from mcp_oauth2_deps.protocol.encoding import SMALL, parse_json_object
+from mcp_oauth2_deps.protocol.encoding import PARSE_ON_LOOP_BYTES, parse_json_object
 from mcp_oauth2_deps.protocol.urls import url_problem
 
 MAX_DOCUMENT_BYTES = 512 * 1024
@@ -92,7 +92,9 @@ class HTTPDocuments:
         except Exception as error:
             raise DocumentError(f"the exchange failed ({type(error).__name__})") from None
         try:
-            content = parse_json_object(body) if len(body) <= SMALL else await asyncio.to_thread(parse_json_object, body)
+            content = (
+                parse_json_object(body) if len(body) <= PARSE_ON_LOOP_BYTES else await asyncio.to_thread(parse_json_object, body)
+            )
         except ValueError:
             raise DocumentError("the answer is not one JSON object with unique member names") from None
         return Document(content, _max_age(cache_control))

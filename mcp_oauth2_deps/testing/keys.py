@@ -17,6 +17,8 @@ _CURVES: dict[str, tuple[ec.EllipticCurve, str, int]] = {
     "ES384": (ec.SECP384R1(), "P-384", 48),
     "ES512": (ec.SECP521R1(), "P-521", 66),
 }
+# Two names of one algorithm (RFC 8037, RFC 9864).
+_ED25519 = ("EdDSA", "Ed25519")
 
 
 def base64url(data: bytes) -> str:
@@ -50,14 +52,15 @@ class SigningKey:
         """A fresh key for one of the supported algorithms.
 
         Args:
-            alg: `ES256`, `ES384`, `ES512`, `EdDSA` (Ed25519), or an RSA algorithm such as `RS256` or `PS256` (2048 bits).
+            alg: `ES256`, `ES384`, `ES512`, `EdDSA` or `Ed25519` (two names of one algorithm), or an RSA algorithm such as
+                `RS256` or `PS256` (2048 bits).
             kid: its name; by default a random one.
 
         Example:
             `SigningKey.generate("EdDSA", "key-1")`
         """
         private: Any
-        if alg == "EdDSA":
+        if alg in _ED25519:
             private = ed25519.Ed25519PrivateKey.generate()
         elif alg in _CURVES:
             private = ec.generate_private_key(_CURVES[alg][0])
@@ -73,7 +76,7 @@ class SigningKey:
         """
         jwk = {"kid": self.kid, "alg": self.alg, "use": "sig"}
         public = self._private.public_key()
-        if self.alg == "EdDSA":
+        if self.alg in _ED25519:
             return jwk | {"kty": "OKP", "crv": "Ed25519", "x": base64url(public.public_bytes_raw())}
         numbers = public.public_numbers()
         if self.alg in _CURVES:
@@ -89,7 +92,7 @@ class SigningKey:
         Example:
             `key.sign(b"header.payload")`
         """
-        if self.alg == "EdDSA":
+        if self.alg in _ED25519:
             return bytes(self._private.sign(message))
         digest = _HASHES[self.alg[2:]]()
         if self.alg in _CURVES:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
+from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, canonical_algorithm
 from mcp_oauth2_deps.testing.keys import base64url
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -98,7 +98,7 @@ CONFUSED = {
     )
     for kind in GOOD
     for alg in SUPPORTED_ALGORITHMS
-    if alg != kind
+    if canonical_algorithm(alg) != kind
 }
 
 

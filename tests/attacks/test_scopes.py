@@ -120,11 +120,13 @@ ELSEWHERE = {
     }.items()
 }
 FIRST = {
+    "rule B10: an empty list of scopes counts, not the scp beside it": (partial(scoped, scope=[], scp=["a"]), *LACKS),
+    "rule B10: a string in a list is one scope": (partial(scoped, scope=["a b"]), *LACKS),
     "rule B10: an empty scope counts, not the scp beside it": (partial(scoped, scope="", scp=["a"]), *LACKS),
     "rule B10: another scope counts, not the scp beside it": (partial(scoped, scope="b", scp=["a"]), *LACKS),
     "RFC 6750 3.1: no scope at all": (scoped, *LACKS),
 }
-ODD = [None, True, False, 0, 1, 1.5, [], ["a"], {}, {"a": True}, [["a"]], {"scope": "a"}]
+ODD = [None, True, False, 0, 1, 1.5, ["a", 1], [None], {}, {"a": True}, [["a"]], {"scope": "a"}]
 TYPES = {f"rule B10: scope is {json.dumps(value)}": partial(scoped, scope=value) for value in ODD}
 TYPES |= {
     f"rule B10: scp is {json.dumps(value)}": partial(scoped, scp=value)
@@ -159,7 +161,16 @@ def test_what_is_not_the_scope_does_not_count_as_it(wire, forge, make, status, e
 @pytest.mark.parametrize(
     "claims",
     [
-        *({"scope": "a"}, {"scope": "a b"}, {"scope": "b a"}, {"scope": "  a  "}, {"scope": "x a y"}, {"scope": "admin"}),
+        *(
+            {"scope": ["a"]},
+            {"scope": ["b", "a"]},
+            {"scope": "a"},
+            {"scope": "a b"},
+            {"scope": "b a"},
+            {"scope": "  a  "},
+            {"scope": "x a y"},
+            {"scope": "admin"},
+        ),
         *({"scp": ["a"]}, {"scp": ["b", "a"]}, {"scp": "a"}, {"scp": "b a"}, {"scp": ["admin"]}, {"scope": "a", "scp": ["x"]}),
     ],
     ids=str,

@@ -24,10 +24,9 @@ from starlette.requests import HTTPConnection
 from verify import LIMIT, TARGETS, bare_check
 
 from mcp_oauth2_deps import AccessToken, Authenticator, OAuth2BearerScheme, OAuth2Settings
-from mcp_oauth2_deps.models import ReadOnlyDict
-from mcp_oauth2_deps.protocol.encoding import parse_claims
+from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, parse_json_object
 from mcp_oauth2_deps.protocol.jws import SignatureKey, read_header, split_token, verify_signature
-from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_issuer
+from mcp_oauth2_deps.protocol.tokens import TrustedIssuer, verify_claims, verify_issuer
 from mcp_oauth2_deps.testing.issuer import DevelopmentIssuer
 
 _STANDARD = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
@@ -63,15 +62,16 @@ async def stages(source: DevelopmentIssuer) -> dict[str, Callable[[], Any]]:
     def split() -> None:
         verify_signature(split_token(raw), key)
 
-    def parsed() -> ReadOnlyDict:
+    def parsed() -> tuple[dict[str, Any], TrustedIssuer]:
         token = split_token(raw)
-        claims = parse_claims(token.payload)
-        verify_issuer(claims, policy)
+        claims = parse_json_object(token.payload, max_values=MAX_TOKEN_VALUES)
+        issuer = verify_issuer(claims, policy)
         verify_signature(token, key)
-        return claims
+        return claims, issuer
 
     def claimed() -> None:
-        verify_claims(parsed(), header, policy, now=now)
+        claims, issuer = parsed()
+        verify_claims(claims, header, policy, issuer=issuer, now=now)
 
     async def whole() -> None:
         await authenticator.verify(raw)
@@ -80,8 +80,8 @@ async def stages(source: DevelopmentIssuer) -> dict[str, Callable[[], Any]]:
         LIMIT: bare_check(source, raw),
         "by python-jose's `Key.verify`": lambda: key.verify(token.signing_input, token.signature),
         "and three segments, canonical base64url": split,
-        "and JSON: names unique, numbers finite, read-only": parsed,
-        "and claims: types, audience, times, kind, scopes": claimed,
+        "and JSON: names unique, numbers finite": parsed,
+        "and claims: types, audience, times, kind, scopes, read-only": claimed,
         "and key by header, keys' age, errors, coroutine: all of `Authenticator.verify`": whole,
         FLOOR: lambda: floor(raw, keys),
     }

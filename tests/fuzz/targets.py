@@ -7,13 +7,13 @@ from contextlib import suppress
 from mcp_oauth2_deps.errors import DocumentError, InvalidRequestError, InvalidTokenError
 from mcp_oauth2_deps.mcp.messages import MessageError, read_message, verify_mirrored_headers
 from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
-from mcp_oauth2_deps.models import TokenPolicy
 from mcp_oauth2_deps.protocol.credentials import read_credentials
-from mcp_oauth2_deps.protocol.encoding import decode_base64url, parse_json_object
+from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, decode_base64url, parse_json_object
 from mcp_oauth2_deps.protocol.issuer_metadata import read_metadata
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, UnverifiedHeader, read_header, split_token, verify_signature
 from mcp_oauth2_deps.protocol.keys import KeySet, UnusableKeySetError
-from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header
+from mcp_oauth2_deps.protocol.policy import TokenPolicy
+from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header, verify_issuer
 from mcp_oauth2_deps.testing.keys import SigningKey, base64url
 
 ISSUER, RESOURCE = "https://auth.example.com", "https://api.example.com/mcp"
@@ -64,8 +64,9 @@ def fuzz_header(data: bytes) -> None:
 def fuzz_claims(data: bytes) -> None:
     """The JSON of a signed payload."""
     with suppress(ValueError, InvalidTokenError):
-        claims = parse_json_object(data)
-        token = verify_claims(claims, HEADER, POLICY, now=1_800_000_000)
+        claims = parse_json_object(data, max_values=MAX_TOKEN_VALUES)
+        issuer = verify_issuer(claims, POLICY)
+        token = verify_claims(claims, HEADER, POLICY, issuer=issuer, now=1_800_000_000)
         assert claims["iss"] == ISSUER
         assert "cnf" not in claims
         assert 1_799_999_970 < token.expires_at < 253402300800

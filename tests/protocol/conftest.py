@@ -38,7 +38,7 @@ class Signer:
         return self.private.sign(message, ec.ECDSA(_HASHES[self.alg[2:]]))
 
     def sign(self, message):
-        if self.alg == "EdDSA":
+        if self.alg in {"EdDSA", "Ed25519"}:
             return self.private.sign(message)
         digest = _HASHES[self.alg[2:]]
         match self.alg[:2]:
@@ -68,13 +68,14 @@ def _make_signers():
         signers[alg] = Signer(alg, key, {"kty": "EC", "crv": name, "x": x, "y": y})
     edwards = ed25519.Ed25519PrivateKey.generate()
     public = edwards.public_key().public_bytes_raw()
-    signers["EdDSA"] = Signer("EdDSA", edwards, {"kty": "OKP", "crv": "Ed25519", "x": _base64url(public)})
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": _base64url(public)}
+    signers |= {alg: Signer(alg, edwards, dict(jwk)) for alg in ("EdDSA", "Ed25519")}
     return signers
 
 
 @pytest.fixture(scope="session")
 def signers():
-    """One signer per algorithm; the six RSA algorithms share a key."""
+    """One signer per algorithm; the six RSA algorithms share a key, and so do the two names of Ed25519."""
     return _make_signers()
 
 

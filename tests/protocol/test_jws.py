@@ -3,7 +3,7 @@ import json
 import pytest
 
 from mcp_oauth2_deps.errors import InvalidTokenError
-from mcp_oauth2_deps.protocol.encoding import MOST_CONTAINERS
+from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES
 from mcp_oauth2_deps.protocol.jws import (
     _SMALL_ORDER_Y,
     MAX_TOKEN_BYTES,
@@ -13,6 +13,7 @@ from mcp_oauth2_deps.protocol.jws import (
     UnverifiedHeader,
     UnverifiedToken,
     build_signature_keys,
+    canonical_algorithm,
     read_header,
     split_token,
     verify_signature,
@@ -21,15 +22,21 @@ from mcp_oauth2_deps.protocol.jws import (
 EVERY_ALGORITHM = pytest.mark.parametrize("alg", SUPPORTED_ALGORITHMS)
 
 
-def test_ten_asymmetric_algorithms_are_supported():
+def test_ten_asymmetric_algorithms_are_supported_and_one_has_two_names():
     assert set(SUPPORTED_ALGORITHMS) == {
-        *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"),
+        *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
     }
+    assert len(set(map(canonical_algorithm, SUPPORTED_ALGORITHMS))) == 10
+
+
+@pytest.mark.parametrize("other", ["ed25519", "EDDSA", "Ed448", "", "none", "RS256"])
+def test_no_other_name_has_another_spelling(other):
+    assert canonical_algorithm(other) == other
 
 
 @EVERY_ALGORITHM
 def test_what_the_holder_of_the_key_signed_is_verified(alg, signers):
-    key = build_signature_keys(signers[alg].jwk, {alg})[alg]
+    key = build_signature_keys(signers[alg].jwk, {alg})[canonical_algorithm(alg)]
     token = split_token(signers[alg].token(payload={"sub": "someone"}))
     verify_signature(token, key)
     assert json.loads(token.payload) == {"sub": "someone"}
@@ -45,7 +52,7 @@ _FORGERIES = {
 @EVERY_ALGORITHM
 @pytest.mark.parametrize("forge", _FORGERIES.values(), ids=_FORGERIES)
 def test_a_changed_message_is_refused(alg, forge, signers):
-    key = build_signature_keys(signers[alg].jwk, {alg})[alg]
+    key = build_signature_keys(signers[alg].jwk, {alg})[canonical_algorithm(alg)]
     token = split_token(signers[alg].token())
     forged = UnverifiedToken(token.header_segment, forge(token), token.payload, token.signature)
     with pytest.raises(InvalidTokenError) as refusal:
@@ -68,7 +75,7 @@ _BAD_SIGNATURES = {
 @EVERY_ALGORITHM
 @pytest.mark.parametrize("change", _BAD_SIGNATURES.values(), ids=_BAD_SIGNATURES)
 def test_a_changed_signature_is_refused(alg, change, signers):
-    key = build_signature_keys(signers[alg].jwk, {alg})[alg]
+    key = build_signature_keys(signers[alg].jwk, {alg})[canonical_algorithm(alg)]
     token = split_token(signers[alg].token())
     forged = UnverifiedToken(token.header_segment, token.signing_input, token.payload, change(token.signature))
     with pytest.raises(InvalidTokenError) as refusal:
@@ -78,7 +85,7 @@ def test_a_changed_signature_is_refused(alg, change, signers):
 
 @EVERY_ALGORITHM
 def test_a_strangers_signature_is_refused(alg, signers, strangers):
-    key = build_signature_keys(signers[alg].jwk, {alg})[alg]
+    key = build_signature_keys(signers[alg].jwk, {alg})[canonical_algorithm(alg)]
     with pytest.raises(InvalidTokenError) as refusal:
         verify_signature(split_token(strangers[alg].token()), key)
     assert refusal.value.reason == "signature"
@@ -97,7 +104,7 @@ def test_a_signature_holds_by_no_other_algorithm_of_the_same_key(alg, signers):
 
 @pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512"])
 def test_an_ecdsa_signature_in_der_is_refused(alg, signers):
-    key = build_signature_keys(signers[alg].jwk, {alg})[alg]
+    key = build_signature_keys(signers[alg].jwk, {alg})[canonical_algorithm(alg)]
     token = split_token(signers[alg].token())
     der = signers[alg].sign_der(token.signing_input)
     with pytest.raises(InvalidTokenError) as refusal:
@@ -151,7 +158,7 @@ def test_a_refusal_has_no_cause_that_carries_the_token():
 
 
 def test_a_header_of_very_many_lists_is_malformed(base64url):
-    segment = base64url(b'{"alg":"RS256","x":[' + b",".join([b"[]"] * MOST_CONTAINERS) + b"]}").encode()
+    segment = base64url(b'{"alg":"RS256","x":[' + b",".join([b"[]"] * MAX_TOKEN_VALUES) + b"]}").encode()
     with pytest.raises(InvalidTokenError) as refusal:
         read_header(segment)
     assert refusal.value.reason == "malformed"
@@ -221,7 +228,7 @@ def test_padding_in_a_published_number_is_forgiven(alg, names, signers):
     jwk = signers[alg].jwk
     padded = jwk | {name: jwk[name] + "=" * (-len(jwk[name]) % 4) for name in names}
     assert padded != jwk or alg == "RS256"
-    key = build_signature_keys(padded, {alg})[alg]
+    key = build_signature_keys(padded, {alg})[canonical_algorithm(alg)]
     verify_signature(split_token(signers[alg].token()), key)
 
 

@@ -1,12 +1,18 @@
 import pytest
 
 from mcp_oauth2_deps.errors import InvalidTokenError
-from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, UnverifiedHeader, split_token, verify_signature
+from mcp_oauth2_deps.protocol.jws import (
+    SUPPORTED_ALGORITHMS,
+    UnverifiedHeader,
+    canonical_algorithm,
+    split_token,
+    verify_signature,
+)
 from mcp_oauth2_deps.protocol.keys import KeySet, UnusableKeySetError
 
 
 def _header(alg, kid=None):
-    return UnverifiedHeader(alg, kid, None)
+    return UnverifiedHeader(canonical_algorithm(alg), kid, None)
 
 
 def _key_set(*keys, algorithms=SUPPORTED_ALGORITHMS):
@@ -19,6 +25,31 @@ def test_the_key_named_by_kid_checks_the_signature(alg, signers, strangers):
     verify_signature(split_token(signers[alg].token()), keys.select(_header(alg, "new")))
     with pytest.raises(InvalidTokenError):
         verify_signature(split_token(signers[alg].token()), keys.select(_header(alg, "old")))
+
+
+@pytest.mark.parametrize("sent", ["EdDSA", "Ed25519"])
+@pytest.mark.parametrize("published", ["EdDSA", "Ed25519", None])
+@pytest.mark.parametrize("allowed", ["EdDSA", "Ed25519"])
+def test_rfc9864_both_names_of_ed25519_mean_one_algorithm(sent, published, allowed, signers):
+    jwk = signers[sent].jwk | {"kid": "a"} | ({} if published is None else {"alg": published})
+    key = _key_set(jwk, algorithms=[allowed]).select(_header(sent, "a"))
+    verify_signature(split_token(signers[sent].token()), key)
+
+
+@pytest.mark.parametrize(
+    ("alg", "published"),
+    [("EdDSA", "Ed448"), ("EdDSA", "ed25519"), ("RS256", "Ed25519"), ("ES256", "EdDSA"), ("EdDSA", ["EdDSA"])],
+)
+def test_a_key_for_another_algorithm_is_not_used(alg, published, signers):
+    with pytest.raises(UnusableKeySetError):
+        _key_set(signers[alg].jwk | {"kid": "a", "alg": published})
+
+
+def test_a_token_of_ed25519_never_uses_a_key_of_another_curve(signers):
+    keys = _key_set(signers["ES256"].jwk | {"kid": "a"}, signers["EdDSA"].jwk | {"kid": "b"})
+    with pytest.raises(InvalidTokenError) as refusal:
+        keys.select(_header("Ed25519", "a"))
+    assert (refusal.value.reason, refusal.value.claim) == ("algorithm", "alg")
 
 
 def test_an_unknown_kid_selects_nothing(signers):

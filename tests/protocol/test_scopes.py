@@ -39,6 +39,12 @@ def test_what_cannot_stand_in_a_challenge_is_no_scope_token(text):
         pytest.param({"scp": "a b"}, {"a", "b"}, id="scp string"),
         pytest.param({"scp": ["a", "b"]}, {"a", "b"}, id="scp list"),
         pytest.param({"scp": []}, set(), id="scp empty list"),
+        pytest.param({"scope": ["a", "b", "a"]}, {"a", "b"}, id="scope list"),
+        pytest.param({"scope": []}, set(), id="scope empty list"),
+        pytest.param({"scope": [], "scp": ["b"]}, set(), id="the first claim counts though an empty list"),
+        pytest.param({"scope": ["a"], "scp": "b"}, {"a"}, id="scope list before scp string"),
+        pytest.param({"scope": ["a b", "c "]}, {"a b", "c "}, id="a string in a list is one scope"),
+        pytest.param({"scope": ["", "a"]}, {"a"}, id="a scope has a character"),
         pytest.param({"scope": "a\tb"}, {"a\tb"}, id="only the space divides"),
         pytest.param({"scope": "A a"}, {"A", "a"}, id="case counts"),
     ],
@@ -50,7 +56,9 @@ def test_scopes_are_read_from_the_first_claim_present(claims, scopes):
 @pytest.mark.parametrize(
     ("claims", "claim"),
     [
-        pytest.param({"scope": ["a"]}, "scope", id="scope list"),
+        pytest.param({"scope": ["a", None]}, "scope", id="scope list with null"),
+        pytest.param({"scope": [["a"]]}, "scope", id="scope list of lists"),
+        pytest.param({"scope": ("a",)}, "scope", id="scope of a type that JSON has not"),
         pytest.param({"scope": None}, "scope", id="scope null"),
         pytest.param({"scope": 1}, "scope", id="scope number"),
         pytest.param({"scope": {"a": True}}, "scope", id="scope object"),

@@ -1,0 +1,68 @@
+"""What this resource accepts of a token, brought once into the form in which each token is compared with it.
+
+The rules that compare do not belong here; neither do settings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mcp_oauth2_deps.protocol.jws import canonical_algorithm
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPolicy:
+    """What a token must be to pass; every field was checked by the settings.
+
+    Attributes:
+        issuers: trusted issuers, verbatim.
+        audiences: accepted audiences, verbatim.
+        algorithms: JWS algorithms allowed. `Ed25519` is kept as `EdDSA`, the older name of the same algorithm.
+        leeway: seconds of clock difference forgiven, in both directions.
+        strict_at_jwt: demand RFC 9068 to the letter.
+        scope_claims: claims that may hold scopes, the first one present counts.
+        scope_hierarchy: scope to all scopes it implies, already transitive.
+        exact_audiences: the accepted audiences as a set; computed.
+        comparable_audiences: the same in the form of `comparable_audience`; computed.
+
+    Example:
+        >>> TokenPolicy(
+        ...     issuers=("https://auth.example.com",),
+        ...     audiences=("https://api.example.com/mcp",),
+        ...     algorithms=frozenset({"RS256", "Ed25519"}),
+        ... ).algorithms == {"RS256", "EdDSA"}
+        True
+    """
+
+    issuers: tuple[str, ...]
+    audiences: tuple[str, ...]
+    algorithms: frozenset[str]
+    leeway: float = 30
+    strict_at_jwt: bool = False
+    scope_claims: tuple[str, ...] = ("scope", "scp")
+    scope_hierarchy: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    exact_audiences: frozenset[str] = field(init=False, repr=False, compare=False)
+    comparable_audiences: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        computed = {
+            "algorithms": frozenset(map(canonical_algorithm, self.algorithms)),
+            "exact_audiences": frozenset(self.audiences),
+            "comparable_audiences": frozenset(map(comparable_audience, self.audiences)),
+        }
+        for name, value in computed.items():
+            object.__setattr__(self, name, value)
+
+
+def comparable_audience(audience: str) -> str:
+    """The audience with the two differences removed that are forgiven: one trailing slash, and the case of scheme and host.
+
+    Written by hand: a URL parser drops some characters, and lower-casing beyond ASCII turns other characters into ASCII
+    letters (the Kelvin sign into k), so that a stranger's audience would equal ours.
+    """
+    scheme, separator, rest = audience.partition("://")
+    if not separator or not audience.isascii():
+        return audience
+    end = min((place for place in map(rest.find, "/?#") if place >= 0), default=len(rest))
+    userinfo, at, host = rest[:end].rpartition("@")
+    path = rest[end:] if "?" in rest or "#" in rest else rest[end:].removesuffix("/")
+    return f"{scheme.lower()}://{userinfo}{at}{host.lower()}{path}"
