@@ -96,7 +96,7 @@ class OAuth2Settings(BaseSettings):
     algorithms: _Names = SUPPORTED_ALGORITHMS
     """JWS algorithms allowed. `none` and `HS*` are refused."""
     scopes: Annotated[dict[str, str], NoDecode, BeforeValidator(_json)] = Field(default_factory=dict)
-    """Scope to description, for OpenAPI and `scopes_supported`."""
+    """Scope to description, for OpenAPI and `scopes_supported`, which by default names what every call to an MCP server needs."""
     scope_hierarchy: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(_json)] = Field(default_factory=dict)
     """Scope to the scopes it implies, transitively."""
     scope_claims: _Names = ("scope", "scp")

@@ -76,7 +76,7 @@ class MetadataRoutes:
         for gate in (self._gate, *gates):
             settings = gate.settings
             if asked in _places(settings) or (asked == WELL_KNOWN_PATH and single):
-                scopes = dict.fromkeys((*settings.scopes, *gate.scopes.advertised))
+                scopes = gate.scopes.supported(settings.scopes)
                 return protected_resource_metadata(resource=settings.resource, issuers=settings.issuer, scopes=scopes)
         return None
 

@@ -12,12 +12,14 @@ class ScopeBook:
     Attributes:
         known: all of them.
         preselected: the same, sorted. One list that is updated in place, because Swagger UI is given it once.
-        advertised: those that `scopes_supported` of the metadata names besides the configured ones.
+        basic: those that every call to an MCP server needs.
+        advertised: those that `scopes_supported` of the metadata names besides the small basic set.
     """
 
     def __init__(self) -> None:
         self.known: set[str] = set()
         self.preselected: list[str] = []
+        self.basic: tuple[str, ...] = ()
         self.advertised: tuple[str, ...] = ()
 
     def announce(self, scopes: Iterable[str], *, advertise: bool = False) -> None:
@@ -32,3 +34,17 @@ class ScopeBook:
         self.preselected[:] = sorted(self.known)
         if advertise:
             self.advertised = tuple(dict.fromkeys((*self.advertised, *scopes)))
+
+    def announce_basic(self, scopes: Iterable[str]) -> None:
+        """Makes scopes known that every call to an MCP server needs."""
+        scopes = tuple(scopes)
+        self.announce(scopes)
+        self.basic = tuple(dict.fromkeys((*self.basic, *scopes)))
+
+    def supported(self, configured: Iterable[str]) -> tuple[str, ...]:
+        """What `scopes_supported` names: the configured scopes, else those that every call needs; and what is advertised.
+
+        Some clients ask for these instead of the scopes of the challenge. Without the ones that every call needs they never get
+        a token that opens anything.
+        """
+        return tuple(dict.fromkeys((*(tuple(configured) or self.basic), *self.advertised)))

@@ -85,6 +85,7 @@ class MCPRoutes:
         self._list_filter = list_filter
         self._rules = Rulebook(table, engine)
         self._app: ASGIApp | None = None
+        scheme.gate.scopes.announce_basic(table.base)
         scheme.gate.scopes.announce(table.scopes(), advertise=table.advertise)
 
     def router(self) -> APIRouter:

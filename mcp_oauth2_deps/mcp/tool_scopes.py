@@ -47,7 +47,8 @@ class ToolScopes:
     """What each message to an MCP server needs. All that applies to a message is needed together.
 
     Attributes:
-        every_call: for every request, also for opening and closing a stream. A 401 names these.
+        every_call: for every request, also for opening and closing a stream. A 401 names these, and `scopes_supported` of the
+            metadata does where the settings name no scopes.
         methods: by JSON-RPC method.
         tools: by exact name of the tool.
         prompts: by exact name of the prompt.
@@ -55,7 +56,8 @@ class ToolScopes:
             query and fragment, and with percent-encoding and dot segments resolved: another spelling needs no less.
         default: what a tool, prompt or resource without a rule needs: `"method"` no more than its method, `"deny"` is never
             let through. Left out, it is `"deny"` for a kind of which one at least has a rule, else `"method"`.
-        advertise: name the scopes of all rules in `scopes_supported`; without it only those of the settings.
+        advertise: name the scopes of all rules in `scopes_supported`; without it only the small basic set: the scopes of the
+            settings, or those of `every_call` where the settings name none.
 
     Raises:
         ValueError: something that is no scope, or `default` is another word.

@@ -1,5 +1,6 @@
 """What a message needs: by method, by name, at the function; and what the answer to a shortfall says."""
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastmcp import Context, FastMCP, FastMCPApp
@@ -160,13 +161,38 @@ async def test_a_rule_for_what_the_server_does_not_have_stops_the_start(kind, se
             pass
 
 
-async def test_the_scopes_of_tools_are_advertised_only_when_asked_for(kind, serve):
-    for advertise, expected in ((False, None), (True, ["mcp:use", "tools:listed", "files:write", "team:a", "team:b"])):
-        table = {"every_call": ["mcp:use"], "tools": {"listed": ["tools:listed"]}, "advertise": advertise}
-        async with serve(build(kind), table) as caller:
-            document = (await caller().client.get("/.well-known/oauth-protected-resource/mcp")).json()
-            assert set(document.get("scopes_supported", [])) >= set(expected or [])
-            assert advertise or "scopes_supported" not in document
+ALL_RULES = {"mcp:use", "tools:listed", "files:write", "team:a", "team:b", "prompts:use"}
+
+
+@pytest.mark.parametrize(
+    ("table", "configured", "expected"),
+    [
+        ({"every_call": ["mcp:use"]}, {}, {"mcp:use"}),
+        ({"every_call": scopes("mcp:use", any_of=["eu", "us"])}, {}, {"mcp:use", "eu", "us"}),
+        ({}, {}, None),
+        ({"every_call": ["mcp:use"]}, {"a": "A", "b": "B"}, {"a", "b"}),
+        ({"every_call": ["mcp:use"], "advertise": True}, {}, ALL_RULES),
+        ({"every_call": ["mcp:use"], "advertise": True}, {"a": "A"}, ALL_RULES | {"a"}),
+    ],
+)
+async def test_the_metadata_names_the_basic_set_and_the_scopes_of_tools_only_when_asked(
+    kind, make_scheme, table, configured, expected
+):
+    auth = make_scheme(scopes=configured)
+    app = FastAPI()
+    app.include_router(auth.router())
+    table = ToolScopes(tools={"listed": ["tools:listed"]}, **table)
+    app.include_router(mcp_router(build(kind), auth=auth, scopes=table))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://x") as client,
+    ):
+        document = (await client.get("/.well-known/oauth-protected-resource/mcp")).json()
+    supported = document.get("scopes_supported")
+    if expected is None or not table.advertise:
+        assert expected == (supported if supported is None else set(supported))
+    else:
+        assert expected <= set(supported)
 
 
 async def test_a_rule_at_a_function_counts_in_a_tool_that_was_added_later(kind, serve):
