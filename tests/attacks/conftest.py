@@ -18,6 +18,15 @@ from mcp_oauth2_deps.testing.keys import base64url
 SUPPORT = Path(__file__).parents[1] / "support"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What the server wrote and answered is judged last, when all other tests of this suite have provoked it.
+
+    Before pytest groups the tests by server process, which keeps the order within each group.
+    """
+    items.sort(key=lambda item: item.path.name == "test_leaks.py")
+
+
 @dataclass
 class Attacked:
     """The server process: how to reach it, and what it has written."""
@@ -30,16 +39,18 @@ class Attacked:
 
 
 def _set_traps(issuer):
+    # Of algorithms of which the issuer has one good key only: a token without `kid` then tells whether a trap counts as another.
     issuer.trap("enc", SigningKey.generate("RS256", "enc"), use="enc")
-    issuer.trap("signs only", SigningKey.generate("ES256", "signs-only"), key_ops=["sign"])
+    issuer.trap("signs only", SigningKey.generate("ES384", "signs-only"), key_ops=["sign"])
     issuer.trap("1024 bits", SigningKey("RS256", "small", rsa.generate_private_key(65537, 1024)))
-    issuer.trap("alg none", SigningKey.generate("ES256", "alg-none"), alg="none")
+    issuer.trap("alg none", SigningKey.generate("ES384", "alg-none"), alg="none")
     issuer.trap("alg HS256", SigningKey.generate("RS256", "alg-hs256"), alg="HS256")
-    issuer.trap("for ES384 only", SigningKey.generate("ES256", "for-es384"), alg="ES384")
+    issuer.trap("for ES256 only", SigningKey.generate("ES384", "for-es256"), alg="ES256")
+    issuer.trap("private", SigningKey.generate("EdDSA", "private"), d="AAAA")
+    issuer.trap("kid is a number", SigningKey.generate("ES384", "7"), kid=7)
+    # These two are good but for their common name.
     issuer.trap("twin", SigningKey.generate("ES256", "twin"))
     issuer.trap("other twin", SigningKey.generate("ES256", "twin"))
-    issuer.trap("private", SigningKey.generate("EdDSA", "private"), d="AAAA")
-    issuer.trap("kid is a number", SigningKey.generate("ES256", "7"), kid=7)
     issuer.extra.append({"kty": "oct", "kid": "oct", "alg": "HS256", "use": "sig", "k": base64url(b"k" * 32)})
 
 
@@ -69,7 +80,7 @@ def attacked(request, issuers, tmp_path_factory):
         try:
             line = process.stdout.readline()
             assert line.strip().isdigit(), log.read_text("utf-8", "replace")
-            server = Attacked(request.param, Wire(int(line)), Forge(*issuers), log, process)
+            server = Attacked(request.param, Wire(int(line), log), Forge(*issuers), log, process)
             yield server
             assert process.poll() is None, "the server process died"
         finally:

@@ -1,7 +1,8 @@
 """RFC 9728 sections 3 and 5.1, RFC 9110 section 11.6.1: nothing that a caller sends changes a challenge or the metadata."""
 
 import pytest
-from attack_support import METADATA_URL, RESOURCE, refused
+from attack_support import METADATA_URL, RESOURCE, SERVER, not_found, refused
+from rfc9110 import parse_challenge
 
 PLACES = [
     b"/.well-known/oauth-protected-resource",
@@ -72,27 +73,23 @@ def test_the_metadata_is_the_same_whatever_is_said(attacked, wire, documents, ho
 @pytest.mark.parametrize(("host", "fields"), POISON.values(), ids=list(POISON))
 def test_the_challenge_is_the_same_whatever_is_said(attacked, wire, forge, host, fields):
     fields = _sendable(attacked, fields)
-    refused(wire.send(*fields, host=host), 401, None)
-    refused(wire.bearer("x", *fields, host=host))
-    refused(wire.bearer(forge.token(scope="b"), *fields, host=host), 403, "insufficient_scope")
-    refused(wire.send(b"Authorization: Bearer", *fields, host=host), 400, "invalid_request")
+    refused(wire.send(*fields, host=host), reason="missing_credentials")
+    refused(wire.bearer("x", *fields, host=host), reason="malformed")
+    refused(wire.bearer(forge.token(scope="b"), *fields, host=host), reason="insufficient_scope (a)")
+    refused(wire.send(b"Authorization: Bearer", *fields, host=host), reason="malformed_credentials")
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        *(b"/.well-known/oauth-protected-resource/other", b"/.well-known/oauth-protected-resource/mcp/x", b"/.well-known"),
-        *(b"/.well-known/oauth-protected-resource/..", b"/.well-known/oauth-protected-resource/%2e%2e/%2e%2e/etc/passwd"),
-        *(b"/.well-known/oauth-protected-resource/https://evil.example", b"/.well-known/oauth-protected-resource//evil.example"),
-        *(b"/.well-known/oauth-protected-resource/MCP", b"/.well-known/oauth-protected-resource/mcp%00", b"/.well-known/OAUTH-protected-resource"),
-        *(b"/.well-known/oauth-protected-resource/mcp;x", b"/.well-known/oauth-protected-resource/mcp%0d%0aX:y", b"/.well-known/oauth-protected-resourcex"),
-        *(b"/.well-known/oauth-protected-resource/" + b"x" * 8000, b"/.well-known/oauth-protected-resource/%ff", b"/.well-known/openid-configuration"),
-    ],
-)  # fmt: skip
+PREFIX = b"/.well-known/oauth-protected-resource"
+ENDINGS = b"""
+/other /mcp/x /.. /%2e%2e/%2e%2e/etc/passwd /https://evil.example //evil.example /MCP /mcp%00 /mcp;x /mcp%0d%0aX:y /%ff x
+"""
+OTHER_PLACES = [b"/.well-known", b"/.well-known/OAUTH-protected-resource", b"/.well-known/openid-configuration"]
+
+
+@pytest.mark.parametrize("target", [PREFIX + ending for ending in [*ENDINGS.split(), b"/" + b"x" * 8000]] + OTHER_PLACES)
 def test_rfc9728_3_1_no_other_resource_has_metadata_here(wire, target):
     answer = wire.send(target=target)
-    assert answer.status == 404
-    assert answer.json() == {"detail": "Not Found"}
+    not_found(answer)
     assert answer.every("location") == []
 
 
@@ -112,48 +109,38 @@ def test_control_a_preflight_of_the_metadata(wire):
     assert answer.every("access-control-allow-origin") == ["*"]
 
 
-INJECTIONS = [
-    *(
-        '"',
-        '\\"',
-        '", error="x',
-        "\\",
-        "\r\nSet-Cookie: evil=1",
-        "\n\n<script>alert(1)</script>",
-        "\0",
-        "\x1b]0;evil\x07",
-        "\u2028evil",
-    ),
-    *("Bearer realm=evil", ", Basic realm=evil", "${jndi:ldap://127.0.0.1:1/evil}", "{{7*7}}", "%s%n", "<evil>", "evil" * 1500),
-]
+QUOTES = ['"', '\\"', '", error="x', "\\", "Bearer realm=evil", ", Basic realm=evil"]
+LINES = ["\r\nSet-Cookie: evil=1", "\n\n<script>alert(1)</script>", "\0", "\x1b]0;evil\x07", "\u2028evil"]
+TEMPLATES = ["${jndi:ldap://127.0.0.1:1/evil}", "{{7*7}}", "%s%n", "<evil>", "evil" * 1500]
+IN_CLAIMS = dict.fromkeys(("scope", "sub", "client_id", "jti"), "insufficient_scope (a)")
+IN_CLAIMS |= {"iss": "issuer (iss)", "aud": "audience (aud)"}
+IN_HEADER = {"typ": "type (typ)", "kid": "unknown_key (kid)"}
 
 
-@pytest.mark.parametrize("text", INJECTIONS)
-@pytest.mark.parametrize("claim", ["scope", "sub", "client_id", "iss", "aud", "jti", "typ", "kid"])
-def test_cwe113_no_claim_reaches_a_challenge(wire, forge, claim, text):
-    token = forge.headed(**{claim: text}) if claim in ("typ", "kid") else forge.token(**({"scope": "b"} | {claim: text}))
+@pytest.mark.parametrize("text", QUOTES + LINES + TEMPLATES)
+@pytest.mark.parametrize(("claim", "reason"), (IN_CLAIMS | IN_HEADER).items())
+def test_cwe113_no_claim_reaches_a_challenge(wire, forge, claim, reason, text):
+    """Of claims that no rule minds the token is refused for its scope."""
+    token = forge.headed(**{claim: text}) if claim in IN_HEADER else forge.token(**({"scope": "b"} | {claim: text}))
     answer = wire.bearer(token)
-    outcome = (403, "insufficient_scope") if claim in ("scope", "sub", "client_id", "jti") else (401, "invalid_token")
-    refused(answer, *outcome)
+    refused(answer, reason=reason)
     assert b"evil" not in answer.raw
     assert answer.every("set-cookie") == []
 
 
-@pytest.mark.parametrize(
-    "target", [b'/guarded?x="%0d%0aevil', b"/guarded?%22,Basic%20realm=evil", b"/guarded?<evil>", b"/guarded?x=\xff"]
-)
-def test_cwe113_no_query_reaches_a_challenge(wire, target):
+TARGETS = dict.fromkeys(
+    [b'/guarded?x="%0d%0aevil', b"/guarded?%22,Basic%20realm=evil", b"/guarded?<evil>"], "missing_credentials"
+) | {b"/guarded?x=\xff": SERVER}
+
+
+@pytest.mark.parametrize(("target", "reason"), TARGETS.items())
+def test_cwe113_no_query_reaches_a_challenge(wire, target, reason):
     answer = wire.send(target=target)
-    if b"\xff" in target:
-        assert (answer.status, answer.body) == (400, b"Invalid HTTP request received.")
-    else:
-        refused(answer, 401, None)
+    refused(answer, reason=reason)
     assert b"evil" not in answer.raw
 
 
 def test_the_parser_of_this_suite_is_strict():
-    from rfc9110 import parse_challenge
-
     assert parse_challenge('Bearer a="b", c=d') == ("Bearer", {"a": "b", "c": "d"})
     assert parse_challenge(r'Bearer a="\"\\"') == ("Bearer", {"a": '"\\'})
     for bad in (

@@ -58,7 +58,7 @@ async def put_under_load(server, issuer, load):
 
     async def measure_memory():
         # A connection holds what its last request was made of, so let that be the same.
-        await ask_all(clients, [iter([plain("no token", None, 401)]) for _ in clients], tally)
+        await ask_all(clients, [iter([plain("no token", None, "missing_credentials")]) for _ in clients], tally)
         # Clients stand by worker, so these are at every one.
         load.blocks.append(sum((await live_blocks(clients[:: CLIENTS // len(server.workers)])).values()))
         load.resident.append(sum(worker.resident_bytes() for worker in server.workers))

@@ -8,7 +8,7 @@ from typing import Annotated
 import pytest
 from fastapi import Body, Depends, FastAPI
 from mcp_support import MODERN, build, result, text_of
-from messages import BAD, CALL, text
+from messages import BAD, CALL, RULES, text
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
@@ -30,14 +30,14 @@ class Recorder:
         await PlainTextResponse("seen")(scope, receive, send)
 
 
-@pytest.mark.parametrize(("body", "code", "message_id"), BAD)
-async def test_a_body_that_is_not_one_message_is_400_and_never_handed_on(serve, body, code, message_id):
+@pytest.mark.parametrize(("body", "rule", "message_id"), BAD)
+async def test_a_body_that_is_not_one_message_is_400_and_never_handed_on(serve, body, rule, message_id):
     engine = Recorder()
     async with serve(engine, {}) as caller:
         answer = await caller().post(body)
     assert answer.status_code == 400
-    assert answer.json().keys() == {"jsonrpc", "id", "error"}
-    assert (answer.json()["error"]["code"], answer.json()["id"]) == (code, message_id)
+    code, sentence = RULES[rule]
+    assert answer.json() == {"jsonrpc": "2.0", "id": message_id, "error": {"code": code, "message": sentence}}
     assert engine.bodies == []
 
 

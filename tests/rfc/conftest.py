@@ -1,12 +1,14 @@
 """One guarded route, and a way to send one token to it, so that each test below is one sentence of a standard."""
 
 import json
-import re
+import logging
 from base64 import urlsafe_b64decode
 
 import pytest
 from fastapi import FastAPI, Security
 from fastapi.testclient import TestClient
+from reasons import detail, outcome, reasons_in
+from rfc9110 import parse_challenge
 
 from mcp_oauth2_deps.testing.keys import base64url
 
@@ -55,26 +57,28 @@ def call(call_with):
 
 
 @pytest.fixture
-def parse_challenge():
+def challenge():
     def parse(response):
         """Scheme and parameters of the only challenge, by the grammar of RFC 9110 section 11.6.1."""
         (field,) = response.headers.get_list("www-authenticate")
-        scheme, _, rest = field.partition(" ")
-        parameters = re.findall(r'([a-z_]+)="((?:[^"\\\x00-\x1f\x7f]|\\.)*)"(?:, |$)', rest)
-        assert ", ".join(f'{name}="{value}"' for name, value in parameters) == rest
-        assert len({name for name, _ in parameters}) == len(parameters)
-        return scheme, dict(parameters)
+        return parse_challenge(field)
 
     return parse
 
 
 @pytest.fixture
-def refused(parse_challenge):
-    def check(response, error="invalid_token", status=401):
+def refused(challenge, caplog):
+    """Judges a refusal: the log names this reason and no other, and the answer is the one that belongs to it."""
+    caplog.set_level(logging.INFO, "mcp_oauth2_deps")
+
+    def check(response, *, reason):
+        assert reasons_in(caplog.messages) == [reason]
+        caplog.clear()
+        status, error, _ = outcome(reason)
         assert response.status_code == status
-        scheme, parameters = parse_challenge(response)
+        scheme, parameters = challenge(response)
         assert scheme == "Bearer"
         assert parameters.get("error") == error
-        assert response.json()["detail"]["error"] == error
+        assert response.json() == {"detail": detail(reason)}
 
     return check

@@ -1,4 +1,8 @@
-"""What an attacker needs: a forge for tokens, a wire for bytes of any kind, and a judge of answers."""
+"""What an attacker needs: a forge for tokens, a wire for bytes of any kind, and a judge of answers.
+
+A judge asks for the reason of each refusal, as the server's own log names it: a row proves its rule only where no other one
+refused.
+"""
 
 import io
 import json
@@ -8,6 +12,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPResponse
 
 import pytest
+from reasons import detail, outcome, reasons_in
 from rfc9110 import parse_challenge
 
 from mcp_oauth2_deps.testing import DevelopmentIssuer, SigningKey
@@ -19,14 +24,8 @@ HOST = b"api.example.com"
 # Far above what an answer takes, far below a hang.
 SECONDS = 5
 
-SENTENCES = {
-    None: {"An access token is required: send it as 'Authorization: Bearer <token>'."},
-    "invalid_request": {
-        "The request must hold exactly one Authorization field with exactly one well-formed Bearer token.",
-    },
-    "invalid_token": {"The access token is not valid for this resource.", "The access token has expired."},
-    "insufficient_scope": {"The access token does not hold the scopes that this operation needs."},
-}
+# The kind of a refusal by the HTTP server, of which the package sees and logs nothing.
+SERVER = "server"
 KNOWN_SCOPES = {"a", "b", "admin", "mcp:use", "tools:listed", "files:read", "files:secret", "files:write"}
 KNOWN_SCOPES |= {"team:a", "team:b", "memo:read", "prompts:use"}
 HEADERS = {"date", "server", "connection", "content-length", "content-type", "transfer-encoding"}
@@ -53,13 +52,14 @@ class AttackedIssuer(DevelopmentIssuer):
 
 @dataclass
 class Answer:
-    """What came back: the bytes, and how HTTP reads them."""
+    """What came back: the bytes, how HTTP reads them, and the refusals that the server wrote to its log meanwhile, if it is read."""
 
     raw: bytes
     status: int = 0
     headers: list = field(default_factory=list)
     body: bytes = b""
     seconds: float = 0
+    refusals: list | None = None
 
     def every(self, name):
         return [value for key, value in self.headers if key.lower() == name]
@@ -79,8 +79,9 @@ class _Replay:
 class Wire:
     """Sends bytes to the server as they are, and remembers what was sent and what came."""
 
-    def __init__(self, port):
+    def __init__(self, port, log=None):
         self.port = port
+        self._log, self._log_read = log, 0
         self.sent = []
         self.answers = []
 
@@ -98,8 +99,19 @@ class Wire:
         response = HTTPResponse(_Replay(answer.raw), method=method)
         response.begin()
         answer.status, answer.headers, answer.body = response.status, response.getheaders(), response.read()
+        answer.refusals = self._new_refusals()
         self.answers.append(answer)
         return answer
+
+    def _new_refusals(self):
+        """The reasons in the log since the last answer; a line is written before its answer is sent."""
+        if self._log is None:
+            return None
+        with self._log.open("rb") as log:
+            log.seek(self._log_read)
+            new = log.read()
+        self._log_read += len(new)
+        return reasons_in(new.decode("utf-8", "replace").splitlines())
 
     def send(self, *lines, method=b"GET", target=b"/guarded", body=b"", host=HOST):
         """The answer to a request with these header lines."""
@@ -178,9 +190,19 @@ def _bytes(part):
     return (part if isinstance(part, str) else json.dumps(part)).encode("utf-8", "surrogatepass")
 
 
-def refused(answer, status=401, error="invalid_token", scope="a"):
-    """The law of every refusal: its status, one challenge that parses, fixed sentences, and nothing of the caller's."""
-    assert answer.status == status, (answer.status, answer.raw[:600])
+def refused(answer, *, reason, scope="a"):
+    """The law of every refusal: the log names this reason and no other, and the answer is the one that belongs to it."""
+    if reason == SERVER:
+        refused_by_server(answer)
+        return
+    assert answer.refusals == [reason], answer.raw[:600]
+    challenged(answer, reason=reason, scope=scope)
+
+
+def challenged(answer, *, reason, scope="a"):
+    """The law of the answer: its status, one challenge that parses, fixed sentences, and nothing of the caller's."""
+    status, error, sentence = outcome(reason)
+    assert answer.status == status, answer.raw[:600]
     assert answer.seconds < SECONDS
     assert {name.lower() for name, _ in answer.headers} <= HEADERS
     (value,) = answer.every("www-authenticate")
@@ -190,27 +212,34 @@ def refused(answer, status=401, error="invalid_token", scope="a"):
     granted = parameters.pop("scope", "").split()
     assert set(scope.split()) <= set(granted) <= KNOWN_SCOPES
     assert parameters.pop("error", None) == error
-    description = parameters.pop("error_description", None)
+    assert parameters.pop("error_description", None) == (sentence if error else None)
     assert parameters == {}
-    detail = answer.json()["detail"]
-    assert answer.json() == {"detail": detail}
-    assert detail["error"] == error
-    assert detail["error_description"] in SENTENCES[error]
-    assert description == (detail["error_description"] if error else None)
+    assert answer.json() == {"detail": detail(reason)}
     assert answer.every("access-control-expose-headers") == ["WWW-Authenticate"]
 
 
+def refused_by_server(answer):
+    """The law of malformed HTTP: the parser of the server answers, and none of the app's code runs."""
+    assert (answer.status, answer.body, answer.refusals) == (400, b"Invalid HTTP request received.", [])
+
+
 def accepted(answer):
-    """The law of a control row: let in, with the subject that the token names, and without a challenge."""
-    assert answer.status == 200, (answer.status, answer.raw[:600])
+    """The law of a control row: let in, with the subject that the token names, without a challenge or a line in the log."""
+    assert (answer.status, answer.refusals) == (200, []), answer.raw[:600]
     assert answer.json() == {"subject": "alice"}
     assert answer.every("www-authenticate") == []
 
 
-def rows(table, status=401, error="invalid_token"):
-    """One row per entry: its name says why, its value makes a token, or is that with another status and error."""
-    found = []
-    for name, value in table.items():
-        make, *rest = value if isinstance(value, tuple) else (value,)
-        found.append(pytest.param(make, *(rest or (status, error)), id=name))
-    return found
+def not_found(answer):
+    """The law of a path without a route: nobody decides anything."""
+    assert (answer.status, answer.json(), answer.refusals) == (404, {"detail": "Not Found"}, [])
+
+
+def by(reason, table):
+    """The table with the reason that all its rows are refused for."""
+    return {name: (make, reason) for name, make in table.items()}
+
+
+def rows(table):
+    """One row per entry: its name says why, and its value is what makes a token, with the reason of the refusal."""
+    return [pytest.param(make, reason, id=name) for name, (make, reason) in table.items()]

@@ -5,7 +5,7 @@ import json
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 
-from attack_support import RESOURCE, Answer, refused
+from attack_support import RESOURCE, Answer, challenged
 
 from mcp_oauth2_deps.testing import SigningKey
 
@@ -21,8 +21,8 @@ class Row:
         name: which deviation it has; rows of one name get the same answer, but for the subject.
         start: of the request, up to the number that is put into its query.
         rest: of the request.
-        status: the only right one.
-        error: the OAuth error code, where there is one.
+        reason: of the refusal, none where it is let in. Lines of many clients at once cannot be told apart in the log, so it stands
+            for the answer that belongs to it.
         scope: what the challenge names.
         subject: whose token it is, where it is let in.
     """
@@ -30,8 +30,7 @@ class Row:
     name: str
     start: bytes
     rest: bytes
-    status: int
-    error: str | None = None
+    reason: str | None = None
     scope: str = ""
     subject: str | None = None
 
@@ -40,10 +39,10 @@ class Row:
 
     def verify(self, answer):
         """Raises AssertionError for any answer but the right one."""
-        if self.subject is None:
-            refused(answer, self.status, self.error, self.scope)
+        if self.reason is not None:
+            challenged(answer, reason=self.reason, scope=self.scope)
             return
-        assert answer.status == self.status
+        assert answer.status == 200
         assert answer.every("www-authenticate") == []
         assert subject_of(answer.json()) == self.subject
 
@@ -53,28 +52,28 @@ def subject_of(body):
     return body["result"]["content"][0]["text"] if "jsonrpc" in body else body["subject"]
 
 
-def plain(name, authorization, status, error=None, *, scope="a", subject=None, path=b"/guarded"):
+def plain(name, authorization, reason=None, *, scope="a", subject=None, path=b"/guarded"):
     """A request to a plain route, with this authorization field or none."""
     field = b"authorization: %b\r\n" % authorization.encode("ascii") if authorization is not None else b""
-    return Row(name, b"GET " + path, b" HTTP/1.1\r\nhost: api.example.com\r\n" + field + b"\r\n", status, error, scope, subject)
+    return Row(name, b"GET " + path, b" HTTP/1.1\r\nhost: api.example.com\r\n" + field + b"\r\n", reason, scope, subject)
 
 
-def mcp(name, tool, token, status, *, error=None, scope="", subject=None):
+def mcp(name, tool, token, reason=None, *, scope="", subject=None):
     """A tool call."""
     body = _CALL % tool.encode("ascii")
     head = b" HTTP/1.1\r\nhost: api.example.com\r\nauthorization: Bearer %b\r\n" % token.encode("ascii")
     rest = b"%b%bcontent-length: %d\r\n\r\n%b" % (head, _MCP_HEADERS, len(body), body)
-    return Row(name, b"POST /mcp", rest, status, error, scope, subject)
+    return Row(name, b"POST /mcp", rest, reason, scope, subject)
 
 
 def good(issuer, subject, **more):
     """A plain request of this caller."""
-    return plain("good", "Bearer " + issuer.token(subject=subject, scopes=["a"]), 200, subject=subject, **more)
+    return plain("good", "Bearer " + issuer.token(subject=subject, scopes=["a"]), subject=subject, **more)
 
 
 def good_mcp(issuer, subject, tool):
     """A tool call of this caller."""
-    return mcp("good mcp", tool, issuer.token(subject=subject, scopes=["mcp:use"]), 200, subject=subject)
+    return mcp("good mcp", tool, issuer.token(subject=subject, scopes=["mcp:use"]), subject=subject)
 
 
 class Rows:
@@ -104,24 +103,25 @@ class Rows:
         token = issuer.token(**claims)
         narrow = issuer.token(subject=subject, scopes=["b", "mcp:use"])
         refusals = {
-            "expired": issuer.token(**claims, expires_in=-600),
+            "expired (exp)": issuer.token(**claims, expires_in=-600),
             "signature": self._stranger.mint(_claims_of(token)),
-            "signature cut": token[:-8] + "AAAAAAAA",
-            "audience": issuer.token(**claims, audience=RESOURCE + "/other"),
-            "unknown key": issuer.token(**claims, header={"kid": f"unknown-{subject}"}),
-            "garbage token": f"{subject}.is.garbage",
+            "audience (aud)": issuer.token(**claims, audience=RESOURCE + "/other"),
+            "unknown_key (kid)": issuer.token(**claims, header={"kid": f"unknown-{subject}"}),
+            "malformed": f"{subject}.is.garbage",
         }
+        lacks = "insufficient_scope (files:write)"
         tool_calls = [
-            mcp("good mcp", "whoami", narrow, 200, subject=subject),
-            mcp("missing scope mcp", "write", narrow, 403, error="insufficient_scope", scope="mcp:use files:write"),
+            mcp("good mcp", "whoami", narrow, subject=subject),
+            mcp("missing scope mcp", "write", narrow, lacks, scope="mcp:use files:write"),
         ]
         return [
             *(tool_calls if calls_tools else ()),
-            plain("good again", "Bearer " + token, 200, subject=subject),
-            plain("missing scope", "Bearer " + narrow, 403, "insufficient_scope"),
-            *(plain(name, "Bearer " + token, 401, "invalid_token") for name, token in refusals.items()),
-            plain("no token", None, 401),
-            plain("garbage field", "Bearer two words", 400, "invalid_request"),
+            plain("good again", "Bearer " + token, subject=subject),
+            plain("missing scope", "Bearer " + narrow, "insufficient_scope (a)"),
+            *(plain(reason, "Bearer " + token, reason) for reason, token in refusals.items()),
+            plain("signature cut", "Bearer " + token[:-8] + "AAAAAAAA", "signature"),
+            plain("no token", None, "missing_credentials"),
+            plain("garbage field", "Bearer two words", "malformed_credentials"),
         ]
 
 

@@ -1,16 +1,16 @@
 import json
 
 import pytest
-from messages import BAD
+from messages import BAD, RULES
 
 from mcp_oauth2_deps.mcp.messages import Message, MessageError, is_json_content_type, read_message, verify_mirrored_headers
 
 
-@pytest.mark.parametrize(("body", "code", "message_id"), BAD)
-def test_what_is_not_one_message_is_refused(body, code, message_id):
+@pytest.mark.parametrize(("body", "rule", "message_id"), BAD)
+def test_what_is_not_one_message_is_refused(body, rule, message_id):
     with pytest.raises(MessageError) as caught:
         read_message(body if isinstance(body, bytes) else body.encode())
-    assert (caught.value.code, caught.value.message_id) == (code, message_id)
+    assert (caught.value.code, str(caught.value), caught.value.message_id) == (*RULES[rule], message_id)
 
 
 @pytest.mark.parametrize(

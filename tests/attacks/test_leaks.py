@@ -1,10 +1,10 @@
 """Rule C7, CWE-532 and CWE-209: after all attacks neither the log nor an answer holds a token, a key or an internal text.
 
-This module runs last, on what the rest of the suite sent to the same server process; alone it sends some tokens itself.
+It judges what the rest of the suite sent to the same server process (conftest.py puts it behind all others); alone it sends
+some tokens itself.
 """
 
 import re
-import time
 
 import pytest
 from attack_support import accepted, refused
@@ -43,12 +43,9 @@ def tokens_in(requests):
 def said(attacked, wire, forge):
     """All that the server process wrote to its log, and all that it answered."""
     accepted(wire.bearer(forge.token()))
-    refused(wire.bearer(forge.token(aud="x")))
-    refused(wire.bearer(forge.token(scope="b")), 403, "insufficient_scope")
-    refused(wire.bearer(forge.token()[:-8] + "AAAAAAAA"))
-    deadline = time.monotonic() + 5
-    while attacked.log.read_bytes().count(b"refused with 40") < 3:
-        assert time.monotonic() < deadline, "the refusals are not in the log"
+    refused(wire.bearer(forge.token(aud="x")), reason="audience (aud)")
+    refused(wire.bearer(forge.token(scope="b")), reason="insufficient_scope (a)")
+    refused(wire.bearer(forge.token()[:-8] + "AAAAAAAA"), reason="signature")
     return {"log": NOT_OURS.sub(b"", attacked.log.read_bytes()), "answers": b"\n".join(answer.raw for answer in wire.answers)}
 
 
