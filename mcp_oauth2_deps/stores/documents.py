@@ -15,10 +15,16 @@ import anyio
 import httpx
 
 from mcp_oauth2_deps.errors import DocumentError
-from mcp_oauth2_deps.protocol.encoding import PARSE_ON_LOOP_BYTES, parse_json_object
+from mcp_oauth2_deps.protocol.content_codings import BodyError, body_decoder
+from mcp_oauth2_deps.protocol.encoding import parse_json_object
 from mcp_oauth2_deps.protocol.urls import url_problem
+from mcp_oauth2_deps.stores.environment import certificate_fault, certificate_variable, proxy_fault, proxy_variable
+from mcp_oauth2_deps.stores.metering import Meter
 
 MAX_DOCUMENT_BYTES = 512 * 1024
+# Names and values of a document: those of 1,300 keys. The worst JSON within these two limits takes 8 ms to parse. This is done on
+# the event loop: a thread that works makes each network call of the loop wait for 5 ms, which adds up with fifty requests.
+_MAX_VALUES = 20_000
 
 _JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json")
 _MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})\b")
@@ -64,7 +70,11 @@ class HTTPDocuments:
         self._tls: ssl.SSLContext | None = None
 
     async def prepare(self) -> ssl.SSLContext:
-        """The TLS context, made beside the event loop once; at start-up, because at the first fetch it is dear."""
+        """Builds the TLS context once, in a thread. Called at start-up because it takes about 100 ms.
+
+        Raises:
+            DocumentError: a variable of the environment names certificates that cannot be read.
+        """
         if self._tls is None:
             self._tls = await asyncio.to_thread(_prepared_tls)
         return self._tls
@@ -73,8 +83,9 @@ class HTTPDocuments:
         """The document at the URL.
 
         Raises:
-            DocumentError: a URL that is not to be trusted, no answer in time, a redirect or any status but 200, another
-                content type, a compressed or an oversized body, a body that is not one JSON object.
+            DocumentError: a URL that is not to be trusted, proxies or certificates of the environment that cannot be used, no
+                answer in time, a redirect or any status but 200, another content type, an unknown content coding, an answer
+                that is oversized or in too many pieces, a body that is not one JSON object.
         """
         problem = url_problem(url, allow_insecure_http=self._allow_insecure_http)
         if problem:
@@ -83,24 +94,25 @@ class HTTPDocuments:
             async with asyncio.timeout(self._timeout):
                 body, cache_control = await self._exchange(url)
         except TimeoutError:
-            raise DocumentError(f"no complete answer within {self._timeout:g} s", unreachable=True) from None
-        except httpx.ConnectError as error:
-            raise DocumentError(f"no connection ({type(error).__name__})", unreachable=True) from None
+            raise DocumentError(f"no complete answer within {self._timeout:g} s{self._way(url)}", unreachable=True) from None
+        except (httpx.ConnectError, httpx.ProxyError) as error:
+            raise DocumentError(f"no connection{self._way(url)} ({_connection_cause(error)})", unreachable=True) from None
         except DocumentError:
             raise
-        # Beside its own errors the HTTP library lets those of sockets, TLS, codecs and its parser through.
+        # Besides its own errors the HTTP library lets those of sockets, TLS and its parser through.
         except Exception as error:
             raise DocumentError(f"the exchange failed ({type(error).__name__})") from None
         try:
-            content = (
-                parse_json_object(body) if len(body) <= PARSE_ON_LOOP_BYTES else await asyncio.to_thread(parse_json_object, body)
-            )
+            content = parse_json_object(body, max_values=_MAX_VALUES)
         except ValueError:
-            raise DocumentError("the answer is not one JSON object with unique member names") from None
+            raise DocumentError(
+                f"the answer is not one JSON object with unique member names, or has more than {_MAX_VALUES} names and values"
+            ) from None
         return Document(content, _max_age(cache_control))
 
     async def _exchange(self, url: str) -> tuple[bytes, str]:
-        async with self._client() as client, client.stream("GET", url) as response:
+        meter = Meter()
+        async with self._client() as client, client.stream("GET", url, extensions={"trace": meter.trace}) as response:
             if response.is_redirect:
                 raise DocumentError(f"it answers with a redirect ({response.status_code}), which is not followed")
             if response.status_code != httpx.codes.OK:
@@ -108,40 +120,74 @@ class HTTPDocuments:
             media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if not _JSON_TYPE.fullmatch(media_type):
                 raise DocumentError("it answers with a content type that is not JSON")
-            if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
-                raise DocumentError("it answers with a compressed body though none was asked for")
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > MAX_DOCUMENT_BYTES:
-                    raise DocumentError(f"its answer is larger than {MAX_DOCUMENT_BYTES // 1024} KiB")
-            return bytes(body), response.headers.get("cache-control", "").lower()
+            try:
+                body = body_decoder(response.headers.get("content-encoding", ""), MAX_DOCUMENT_BYTES)
+                async for piece in response.aiter_raw():
+                    meter.count_piece()
+                    body.feed(piece)
+                return body.finish(), response.headers.get("cache-control", "").lower()
+            except BodyError as error:
+                raise DocumentError(f"its answer {error}") from None
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A client for one exchange; what is dear is the TLS context, which is kept.
+        """A client for one exchange. The TLS context, which takes 100 ms to build, is kept.
 
-        Exchanges are minutes apart, so a pool would only hold dead connections, and tie us to one event loop.
+        Exchanges are minutes apart, so a pool would only hold dead connections, and bind us to one event loop.
         """
         tls = await self.prepare()
-        async with httpx.AsyncClient(
-            verify=tls,
-            follow_redirects=False,
-            timeout=None,  # noqa: S113  # the deadline is set around the whole exchange
-            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            transport=self._transport,
-            # Plain http is for loopback, where a configured proxy cannot reach.
-            mounts={"http://": self._transport or httpx.AsyncHTTPTransport(verify=tls)},
-        ) as client:
+        try:
+            client = httpx.AsyncClient(
+                verify=tls,
+                follow_redirects=False,
+                timeout=None,  # noqa: S113  # the deadline is set around the whole exchange
+                headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+                transport=self._transport,
+                # Plain http is for loopback, where a configured proxy cannot reach.
+                mounts={"http://": self._transport or httpx.AsyncHTTPTransport(verify=tls)},
+            )
+        except Exception:
+            fault = proxy_fault(lambda proxy: httpx.AsyncHTTPTransport(verify=tls, proxy=proxy))
+            raise DocumentError(fault, unreachable=True) from None
+        async with client:
             yield client
+
+    def _way(self, url: str) -> str:
+        """The proxy on the way to this URL, as part of a sentence: what fails may be the proxy."""
+        name = proxy_variable(url) if self._transport is None and url.startswith("https:") else None
+        return "" if name is None else f" through the proxy of the environment variable {name}"
 
 
 def _prepared_tls() -> ssl.SSLContext:
-    """A TLS context. What the HTTP library imports at its first request, for a tenth of a second, is imported too."""
-    tls = httpx.create_ssl_context()
+    """A TLS context. Also triggers the HTTP library's late imports (100 ms), so that the first fetch does not stall the loop."""
+    fault = certificate_fault()
+    try:
+        tls = httpx.create_ssl_context()
+    except Exception as error:
+        name = certificate_variable()
+        if name is None:
+            raise
+        fault = (
+            f"the environment variable {name} names no CA certificates that can be read ({type(error).__name__}); "
+            "correct or unset it"
+        )
+    if fault is not None:
+        raise DocumentError(fault, unreachable=True)
     httpx.AsyncHTTPTransport(verify=tls)
     anyio.run(anyio.sleep, 0)
     return tls
+
+
+def _connection_cause(error: BaseException) -> str:
+    """What ended the connection. A certificate that is not trusted is said to be: the list of authorities may be ours."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            name = certificate_variable()
+            source = "" if name is None else f"; those that are trusted come from the environment variable {name}"
+            return f"its certificate is not trusted: {cause.verify_message}{source}"
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
 
 
 def _max_age(cache_control: str) -> int | None:

@@ -32,6 +32,8 @@ class Fault(Enum):
     ENDLESS = "a body without an end"
     HUGE = "a document of two MiB"
     BOMB = "a small body that inflates to ten MiB"
+    PIECES = "a body without an end, a byte at a time, as fast as it goes"
+    COOKIES = "the right answer, and four thousand cookies"
     CUT = "a connection that ends in the middle of the body"
     REDIRECT = "a redirect to the right document"
     NOT_FOUND = "404"
@@ -169,6 +171,7 @@ async def _spoilt(fault: Fault, content: dict[str, Any], path: str, receive: Rec
     headers += [(b"location", f"{path}?again={uuid4().hex}".encode())] if fault is Fault.REDIRECT else []
     headers += [(b"content-encoding", b"gzip")] if fault is Fault.BOMB else []
     headers += [(b"content-length", str(len(document)).encode())] if fault is Fault.CUT else []
+    headers += [(b"set-cookie", b"name=value")] * 4000 if fault is Fault.COOKIES else []
     await send({"type": "http.response.start", "status": status, "headers": headers})
     if fault is Fault.SLOW:
         await _until_gone(receive)
@@ -185,6 +188,8 @@ def _chunks(fault: Fault, document: bytes, content: dict[str, Any]) -> Iterable[
         return (document[place : place + 1] for place in range(len(document)))
     if fault is Fault.ENDLESS:
         return iter(lambda: b" " * 65536, None)
+    if fault is Fault.PIECES:
+        return iter(lambda: b" ", None)
     return [_body(fault, document, content)]
 
 

@@ -2,6 +2,7 @@ import asyncio
 import gzip
 import subprocess
 import sys
+import zlib
 
 import httpx
 import pytest
@@ -13,13 +14,19 @@ URL = "https://a.example/x"
 JSON = {"content-type": "application/json"}
 
 
+def encoded(coding, body):
+    # As from a network: the body is not read, and so not decoded.
+    return httpx.Response(200, headers=JSON | {"content-encoding": coding}, stream=httpx.ByteStream(body))
+
+
 def documents(answer, **settings):
     async def respond(request):
         assert request.headers["accept-encoding"] == "identity"
         if isinstance(answer, Exception):
             raise answer
         # As from a network: the body is not read yet.
-        return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(answer.content))
+        body = b"".join([piece async for piece in answer.stream])
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(body))
 
     return HTTPDocuments(timeout=5, transport=httpx.MockTransport(respond), **settings)
 
@@ -46,8 +53,12 @@ async def test_cache_control_is_read(value, max_age):
         (httpx.Response(500, json={}), "answers 500"),
         (httpx.Response(200, content=b"{}", headers={"content-type": "text/html"}), "content type"),
         (httpx.Response(200, content=b"{}"), "content type"),
-        (httpx.Response(200, content=gzip.compress(b"{}"), headers=JSON | {"content-encoding": "gzip"}), "compressed"),
-        (httpx.Response(200, content=b" " * (MAX_DOCUMENT_BYTES + 1), headers=JSON), "larger than 512 KiB"),
+        (encoded("br", b"{}"), "its answer has another content coding than gzip or deflate"),
+        (encoded("gzip, gzip", b"{}"), "its answer is encoded more than once"),
+        (encoded("gzip", b"{}"), "its answer has a damaged content coding"),
+        (encoded("gzip", gzip.compress(b"{}")[:-1]), "its answer ends before its content coding does"),
+        (encoded("gzip", gzip.compress(b" " * (MAX_DOCUMENT_BYTES + 1))), "its answer is larger than 512 KiB"),
+        (httpx.Response(200, content=b" " * (MAX_DOCUMENT_BYTES + 1), headers=JSON), "its answer is larger than 512 KiB"),
         (httpx.Response(200, content=b'{"a":1,"a":2}', headers=JSON), "not one JSON object"),
         (httpx.Response(200, content=b"[]", headers=JSON), "not one JSON object"),
         (httpx.Response(200, content=b"[" * 100_000, headers=JSON), "not one JSON object"),
@@ -60,6 +71,11 @@ async def test_anything_else_is_refused_with_its_cause(answer, says):
     with pytest.raises(DocumentError, match=says) as caught:
         await documents(answer).fetch(URL)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("coding", "encode"), [("gzip", gzip.compress), ("x-gzip", gzip.compress), ("deflate", zlib.compress)])
+async def test_a_key_set_that_comes_compressed_though_identity_was_asked_for_is_read(coding, encode):
+    assert (await documents(encoded(coding, encode(b'{"keys": []}'))).fetch(URL)).content == {"keys": []}
 
 
 @pytest.mark.parametrize("url", ["http://a.example/", "http://127.0.0.1/", "ftp://a.example/", "https://", "file:///etc/hosts"])

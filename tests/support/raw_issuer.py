@@ -1,0 +1,129 @@
+"""An issuer on a bare socket, which can send what no HTTP server would, and a watch on how long an event loop stands still."""
+
+import asyncio
+import gc
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+@contextmanager
+def raw_issuer(pieces, tls=None):
+    """Answers every request with these bytes, as long as somebody takes them; yields the URL.
+
+    Args:
+        pieces: makes an iterator over what is sent.
+        tls: a `Certificate`; then each byte comes in a record of its own.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+        def answer(connection):
+            with connection, suppress(OSError):
+                connection.settimeout(10)
+                if tls is None:
+                    connection.recv(65536)
+                    for piece in pieces():
+                        connection.sendall(piece)
+                else:
+                    connection.sendall(tls.in_single_bytes(connection, b"".join(pieces())))
+                connection.recv(1)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield f"http{'' if tls is None else 's'}://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            # Wakes the thread that accepts.
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+
+
+class Certificate:
+    """A certificate for 127.0.0.1 that its own file vouches for."""
+
+    def __init__(self, folder):
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+        now = datetime.now(UTC)
+        certificate = (
+            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        self.path = folder / "certificate.pem"
+        self.path.write_bytes(
+            certificate.public_bytes(serialization.Encoding.PEM)
+            + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        )
+
+    def in_single_bytes(self, connection, answer):
+        """Shakes hands, takes the request, and returns this answer in records of one byte."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.path)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = context.wrap_bio(incoming, outgoing, server_side=True)
+        for step in (server.do_handshake, lambda: server.read(65536)):
+            while True:
+                try:
+                    step()
+                    break
+                except ssl.SSLWantReadError:
+                    connection.sendall(outgoing.read())
+                    received = connection.recv(65536)
+                    if not received:
+                        raise OSError("the client went away") from None
+                    incoming.write(received)
+        for place in range(len(answer)):
+            server.write(answer[place : place + 1])
+        return outgoing.read()
+
+
+class Watch:
+    """How long the event loop was kept by one step.
+
+    Attributes:
+        longest: seconds of processor time, which a busy machine does not stretch.
+    """
+
+    longest = 0.0
+
+
+@asynccontextmanager
+async def watched_loop():
+    """Measures every step that the event loop takes meanwhile, without those of the garbage collector."""
+    watch, ended = Watch(), False
+
+    async def tick():
+        before = time.thread_time()
+        while not ended:
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            watch.longest = max(watch.longest, now - before)
+            before = now
+
+    gc.collect()
+    gc.disable()
+    task = asyncio.create_task(tick())
+    await asyncio.sleep(0)
+    try:
+        yield watch
+    finally:
+        ended = True
+        gc.enable()
+        await task
