@@ -6,30 +6,20 @@ What the values are used for does not belong here.
 import json
 import os
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
 from mcp_oauth2_deps.protocol.scopes import is_scope_token, transitive_hierarchy
 from mcp_oauth2_deps.protocol.urls import url_problem, without_user
+from mcp_oauth2_deps.setting_errors import PREFIX, failed, readable, setting_problem, unknown_settings
 
-PREFIX = "MCP_OAUTH2_"
 ENV_FILE = PREFIX + "ENV_FILE"
-
-_EXAMPLES = {
-    "issuer": "https://auth.example.com",
-    "resource": "https://api.example.com/mcp",
-    "scopes": '{"tools:call": "Call tools"}',
-    "scope_hierarchy": '{"files:write": ["files:read"]}',
-    "algorithms": "RS256,ES256",
-}
 
 
 def _comma_separated(value: object) -> object:
@@ -63,7 +53,8 @@ class OAuth2Settings(BaseSettings):
     Without `issuer` among the arguments the variables `MCP_OAUTH2_...` are read, and arguments win over them.
 
     A `.env` file is read only when asked for: by `MCP_OAUTH2_ENV_FILE=.env`, which belongs to the environment, or by
-    `_env_file=".env"`, which is read also where the issuer is named in code. Variables win over the file.
+    `_env_file=".env"`, which is read also where the issuer is named in code. Variables win over the file. A file that names
+    another issuer than the arguments or the environment stops the start: the rest of it is for that other issuer.
 
     Args:
         _env_file: a file of variables.
@@ -134,14 +125,18 @@ class OAuth2Settings(BaseSettings):
 
     def __init__(self, *, _env_file: str | Path | None = None, **values: Any) -> None:
         values = {name: value for name, value in values.items() if value is not None}
-        environment = {} if _issuer_in_code(values) else os.environ
-        env_file = _env_file or environment.get(ENV_FILE) or None
+        environment = {} if _issuer_in_code(values) else _ours(os.environ)
+        env_file = _env_file or environment.get("env_file") or None
         in_code = _issuer_in_code(values) and env_file is None
         try:
-            _refuse_unknown(values, environment, env_file, in_code=in_code)
+            in_file = _read_file(env_file)
+            unknown = (({*environment, *in_file} - {"env_file"}) | {*values}) - set(type(self).model_fields)
+            if unknown:
+                raise unknown_settings(unknown, type(self).model_fields, in_code=in_code)
+            _refuse_two_issuers(values.get("issuer") or environment.get("issuer") or None, in_file.get("issuer") or None)
             super().__init__(_env_file=env_file, _env_file_encoding="utf-8", **values)
         except ValidationError as error:
-            raise _readable(error, in_code=in_code) from None
+            raise readable(error, in_code=in_code) from None
 
     @classmethod
     def settings_customise_sources(
@@ -165,7 +160,7 @@ class OAuth2Settings(BaseSettings):
     @field_validator("issuer", "resource", "jwks_uri", "authorization_url", "token_url", "metadata_url")
     @classmethod
     def _trustworthy_urls(cls, value: Any, info: ValidationInfo) -> Any:
-        # Without an answer that is valid itself, no more is said than what is wrong in any case.
+        # Where the flag itself is wrong, a URL is not called wrong because of it.
         http_allowed = info.data.get("allow_insecure_http", True)
         query_allowed = info.field_name != "issuer"
         for url in value if isinstance(value, tuple) else (value,):
@@ -220,11 +215,11 @@ class OAuth2Settings(BaseSettings):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if self.metadata_url and not urlsplit(self.metadata_url).path.strip("/"):
-            raise _problem("metadata_url", f"{self.metadata_url!r} has no path; the document needs a place of its own")
+            raise setting_problem("metadata_url", f"{self.metadata_url!r} has no path; the document needs a place of its own")
         if self.jwks_uri and len(self.issuer) > 1:
-            raise _problem("jwks_uri", "is possible with a single issuer only; without it keys are discovered")
+            raise setting_problem("jwks_uri", "is possible with a single issuer only; without it keys are discovered")
         if self.soft_age >= self.jwks_cache_ttl:
-            raise _problem("jwks_refresh_after", f"must be below {PREFIX}JWKS_CACHE_TTL ({self.jwks_cache_ttl:g} s)")
+            raise setting_problem("jwks_refresh_after", f"must be below JWKS_CACHE_TTL ({self.jwks_cache_ttl:g} s)")
         return self
 
 
@@ -233,58 +228,25 @@ def _issuer_in_code(values: Mapping[str, Any]) -> bool:
     return "issuer" in values
 
 
-def _problem(field: str, text: str) -> PydanticCustomError:
-    return PydanticCustomError("setting", "{text}", {"text": text, "field": field})
+def _ours(variables: Mapping[str, str | None]) -> dict[str, str]:
+    """The variables with our prefix, by the names of the settings that they stand for."""
+    prefix = PREFIX.lower()
+    lowered = {name.lower(): value or "" for name, value in variables.items()}
+    return {name.removeprefix(prefix): value for name, value in lowered.items() if name.startswith(prefix)}
 
 
-def _refuse_unknown(
-    values: Mapping[str, Any], environment: Mapping[str, str], env_file: str | Path | None, *, in_code: bool
-) -> None:
-    """A misspelt name must not weaken security in silence; where the environment is not read, its names mean nothing."""
-    known = set(OAuth2Settings.model_fields)
-    names = {name.lower().removeprefix(PREFIX.lower()) for name in environment if name.upper().startswith(PREFIX)}
-    if env_file is not None:
-        if not Path(env_file).is_file():
-            raise _failed({"env_file": f"{str(env_file)!r} is no file; correct the path or unset it"}, in_code=in_code)
-        in_file = dotenv_values(env_file, encoding="utf-8")
-        names |= {name.lower().removeprefix(PREFIX.lower()) for name in in_file if name.upper().startswith(PREFIX)}
-    unknown = sorted((names - known - {"env_file"}) | (set(values) - known))
-    if unknown:
-        raise _failed({name: _did_you_mean(name, known, in_code=in_code) for name in unknown}, in_code=in_code)
+def _read_file(path: str | Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    if not Path(path).is_file():
+        raise failed({"env_file": f"{str(path)!r} is no file; correct the path or unset it"}, in_code=False)
+    return _ours(dotenv_values(path, encoding="utf-8"))
 
 
-def _did_you_mean(name: str, known: set[str], *, in_code: bool) -> str:
-    close = get_close_matches(name, known, n=1)
-    return "is no setting" + (f"; did you mean {_spelled(close[0], in_code=in_code)}?" if close else "; remove it")
-
-
-def _spelled(name: str, *, in_code: bool) -> str:
-    """A setting as the reader wrote it: as an argument, or as a variable."""
-    return name if in_code else PREFIX + name.upper()
-
-
-def _failed(problems: Mapping[str, str], *, in_code: bool) -> ValidationError:
-    details: list[InitErrorDetails] = [
-        {
-            "type": PydanticCustomError("setting", "{text}", {"text": text}),
-            "loc": (_spelled(name, in_code=in_code),),
-            "input": None,
-        }
-        for name, text in problems.items()
-    ]
-    return ValidationError.from_exception_data("the OAuth2 settings", details, hide_input=True)
-
-
-def _readable(error: ValidationError, *, in_code: bool) -> ValidationError:
-    """The same failure with each setting as the reader spells it, a sentence each, and an example."""
-    missing = "is missing" + ("; with the issuer named in code nothing is read from the environment" if in_code else "")
-    problems: dict[str, str] = {}
-    for detail in error.errors(include_url=False):
-        context = detail.get("ctx", {})
-        name = str(context.get("field") or (detail["loc"][0] if detail["loc"] else "")).removeprefix(PREFIX).lower()
-        text = missing if detail["type"] == "missing" else detail["msg"].removeprefix("Value error, ")
-        if name in _EXAMPLES:
-            example = repr(_EXAMPLES[name]) if in_code else _EXAMPLES[name]
-            text += f", for example {_spelled(name, in_code=in_code)}={example}"
-        problems.setdefault(name, text)
-    return _failed(problems, in_code=in_code)
+def _refuse_two_issuers(given: object, in_file: object) -> None:
+    """Where a file is for another issuer than the arguments or the environment, its keys and audience are that one's too."""
+    given, in_file = _comma_separated(given), _comma_separated(in_file)
+    if isinstance(given, tuple | list) and isinstance(in_file, tuple) and set(map(str, given)) != set(in_file):
+        texts = (without_user(",".join(map(str, issuers))) for issuers in (given, in_file))
+        text = "is {!r}, but the file is for {!r}: name the same in both, or in one only".format(*texts)
+        raise failed({"issuer": text}, in_code=False)

@@ -20,6 +20,7 @@ ROOMS = (
     ("fastapi",),
     ("authenticator",),
     ("settings",),
+    ("setting_errors",),
     ("stores",),
     ("protocol",),
     ("models", "errors"),

@@ -48,6 +48,7 @@ GOOD = {"issuer": "https://auth.example.com", "resource": "https://api.example.c
         ({"metadata_url": "https://a.example"}, "METADATA_URL", "has no path"),
         ({"fail_fast": "perhaps"}, "FAIL_FAST", "boolean"),
         ({"isuer": "https://auth.example.com"}, "ISUER", "did you mean issuer?"),
+        ({"env_file": ".env"}, "ENV_FILE", "is no setting"),
         ({"colour": "red"}, "COLOUR", "is no setting"),
     ],
 )
@@ -208,12 +209,28 @@ def test_an_issuer_in_code_that_is_empty_is_an_error_and_not_that_of_the_environ
         OAuth2Settings(issuer=nothing, resource=GOOD["resource"])
 
 
-def test_a_file_that_code_names_beside_the_issuer_is_read_and_the_environment_is_not(environment_of_another, tmp_path):
-    (tmp_path / "env").write_text("MCP_OAUTH2_ISSUER=https://file.example\nMCP_OAUTH2_AUDIENCE=of-the-file\n")
+@pytest.mark.parametrize("line", ["", f"MCP_OAUTH2_ISSUER={GOOD['issuer']}\n", "MCP_OAUTH2_ISSUER=\n"], ids=repr)
+def test_a_file_that_code_names_beside_the_issuer_is_read_and_the_environment_is_not(environment_of_another, tmp_path, line):
+    (tmp_path / "env").write_text(line + "MCP_OAUTH2_AUDIENCE=of-the-file\n")
     settings = OAuth2Settings(**GOOD, _env_file=tmp_path / "env")
     assert settings.issuer == (GOOD["issuer"],)
     assert settings.audience == ("of-the-file",)
     assert settings.jwks_uri is None
+
+
+@pytest.mark.parametrize("by", ["code", "environment", "environment, file of code"])
+def test_a_file_for_one_issuer_is_not_used_for_another(monkeypatch, tmp_path, by):
+    file = tmp_path / "env"
+    file.write_text("mcp_oauth2_issuer=https://me:hunter2@file.example\nMCP_OAUTH2_JWKS_URI=https://file.example/keys\n")
+    if by == "environment":
+        monkeypatch.setenv("MCP_OAUTH2_ENV_FILE", str(file))
+    if by != "code":
+        monkeypatch.setenv("MCP_OAUTH2_ISSUER", GOOD["issuer"])
+    arguments = GOOD if by == "code" else {"resource": GOOD["resource"]}
+    with pytest.raises(ValidationError, match=r"is .https://auth\.example\.com., but the file is for .\.\.\.@file\.example.: "):
+        OAuth2Settings(**arguments, _env_file=None if by == "environment" else file)
+    file.write_text(f"MCP_OAUTH2_ISSUER={GOOD['issuer']}\n")
+    assert OAuth2Settings(**arguments, _env_file=None if by == "environment" else file).issuer == (GOOD["issuer"],)
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["declared last", "declared first"])

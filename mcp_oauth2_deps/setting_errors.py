@@ -1,0 +1,68 @@
+"""What is said of a wrong setting: its name as the reader wrote it, what is wrong, and an example.
+
+What makes a setting wrong does not belong here.
+"""
+
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+PREFIX = "MCP_OAUTH2_"
+
+EXAMPLES = {
+    "issuer": "https://auth.example.com",
+    "resource": "https://api.example.com/mcp",
+    "scopes": '{"tools:call": "Call tools"}',
+    "scope_hierarchy": '{"files:write": ["files:read"]}',
+    "algorithms": "RS256,ES256",
+}
+
+
+def setting_problem(field: str, text: str) -> PydanticCustomError:
+    """What is wrong with one field, to be raised where several are compared."""
+    return PydanticCustomError("setting", "{text}", {"text": text, "field": field})
+
+
+def spelled(name: str, *, in_code: bool) -> str:
+    """A setting as the reader wrote it: as an argument, or as a variable."""
+    return name if in_code else PREFIX + name.upper()
+
+
+def unknown_settings(names: Collection[str], known: Collection[str], *, in_code: bool) -> ValidationError:
+    """The failure that these names are no settings, each with the setting that it resembles."""
+    problems = {}
+    for name in sorted(names):
+        close = get_close_matches(name, known, n=1)
+        cure = f"did you mean {spelled(close[0], in_code=in_code)}?" if close else "remove it"
+        problems[name] = f"is no setting; {cure}"
+    return failed(problems, in_code=in_code)
+
+
+def failed(problems: Mapping[str, str], *, in_code: bool) -> ValidationError:
+    """The failure of these settings: name to what is wrong with it."""
+    details: list[InitErrorDetails] = [
+        {
+            "type": PydanticCustomError("setting", "{text}", {"text": text}),
+            "loc": (spelled(name, in_code=in_code),),
+            "input": None,
+        }
+        for name, text in problems.items()
+    ]
+    return ValidationError.from_exception_data("the OAuth2 settings", details, hide_input=True)
+
+
+def readable(error: ValidationError, *, in_code: bool) -> ValidationError:
+    """The same failure with each setting as the reader spells it, a sentence each, and an example."""
+    missing = "is missing" + ("; with the issuer named in code nothing is read from the environment" if in_code else "")
+    problems: dict[str, str] = {}
+    for detail in error.errors(include_url=False):
+        context = detail.get("ctx", {})
+        name = str(context.get("field") or (detail["loc"][0] if detail["loc"] else "")).removeprefix(PREFIX).lower()
+        text = missing if detail["type"] == "missing" else detail["msg"].removeprefix("Value error, ")
+        if name in EXAMPLES:
+            example = repr(EXAMPLES[name]) if in_code else EXAMPLES[name]
+            text += f", for example {spelled(name, in_code=in_code)}={example}"
+        problems.setdefault(name, text)
+    return failed(problems, in_code=in_code)
