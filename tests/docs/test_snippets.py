@@ -20,7 +20,13 @@ def run(name):
 
 
 def test_the_pages_have_their_snippets():
-    assert {name.partition(":")[0] for name in SNIPPETS} >= {"README.md", "first-steps.md", "mcp.md", "swagger-ui.md", "testing.md"}
+    assert {name.partition(":")[0] for name in SNIPPETS} >= {
+        "README.md",
+        "first-steps.md",
+        "mcp.md",
+        "swagger-ui.md",
+        "testing.md",
+    }
 
 
 @pytest.mark.parametrize("name", SNIPPETS)

@@ -25,7 +25,16 @@ def copied(tmp_path_factory):
 
 
 def test_mypy_strict(copied):
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", copied / ".mypy_cache", "--python-executable"]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-error-summary",
+        "--cache-dir",
+        copied / ".mypy_cache",
+        "--python-executable",
+    ]
     files = sorted(path.name for path in copied.glob("*.py"))
     done = subprocess.run([*command, sys.executable, *files], cwd=copied, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("", 0)

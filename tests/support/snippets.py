@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+SKILL = ROOT / "mcp_oauth2_deps" / ".agents" / "skills" / "mcp-oauth2-deps" / "SKILL.md"
+PAGES = (ROOT / "README.md", SKILL, *sorted((ROOT / "docs").glob("*.md")))
 
 
 @dataclass(frozen=True)
