@@ -4,6 +4,7 @@ from typing import Annotated
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request, Security, WebSocket
 from fastapi.testclient import TestClient
+from rfc9110 import challenge_of, scopes_of
 from starlette.testclient import WebSocketDenialResponse
 
 from mcp_oauth2_deps import AccessToken, protected_resource_router, require_scopes
@@ -11,11 +12,6 @@ from mcp_oauth2_deps.errors import IssuerUnavailableError
 from mcp_oauth2_deps.fastapi.scheme import default_scheme
 
 METADATA_URL = "https://api.example.com/.well-known/oauth-protected-resource/mcp"
-
-
-def scope_of(response):
-    challenge = response.headers["www-authenticate"]
-    return set(challenge.partition('scope="')[2].partition('"')[0].split())
 
 
 @pytest.fixture
@@ -49,7 +45,7 @@ ALL = {"app", "router", "route", "parameter", "extra", "nested"}
 def test_no_token_names_all_scopes_and_no_error(app):
     response = TestClient(app).get("/r/x")
     assert response.status_code == 401
-    assert scope_of(response) == ALL
+    assert scopes_of(response) == ALL
     assert "error" not in response.headers["www-authenticate"]
     assert f'resource_metadata="{METADATA_URL}"' in response.headers["www-authenticate"]
     assert response.headers["access-control-expose-headers"] == "WWW-Authenticate"
@@ -69,7 +65,7 @@ def test_a_token_with_all_scopes_passes_and_is_verified_once(app, auth, issuer, 
 def test_each_single_missing_scope_is_403_and_names_all(app, issuer, lacking):
     response = TestClient(app).get("/r/x", headers=issuer.bearer(scopes=ALL - {lacking}))
     assert response.status_code == 403
-    assert scope_of(response) == ALL
+    assert scopes_of(response) == ALL
     assert response.json()["detail"]["error"] == "insufficient_scope"
 
 
@@ -78,7 +74,7 @@ def test_one_of_the_alternatives_is_enough(app, issuer, held, status):
     response = TestClient(app).get("/r/any", headers=issuer.bearer(scopes={"app", "router"} | held))
     assert response.status_code == status
     if status == 403:
-        assert scope_of(response) == {"app", "router", "b", "c"}
+        assert scopes_of(response) == {"app", "router", "b", "c"}
 
 
 def test_a_strict_demand_is_not_weakened_by_an_alternative_beside_it(auth, issuer):
@@ -132,7 +128,7 @@ def test_a_403_repeats_known_scopes_held_and_no_others(auth, issuer):
     async def guarded() -> None: ...
 
     response = TestClient(app).get("/", headers=issuer.bearer(scopes={"other", "openid", "offline_access"}))
-    assert scope_of(response) == {"needed", "other"}
+    assert scopes_of(response) == {"needed", "other"}
 
 
 def test_optional_token_is_none_without_and_401_when_bad(auth, issuer):
@@ -188,7 +184,7 @@ def test_a_websocket_is_refused_before_it_is_accepted(auth, issuer):
     with pytest.raises(WebSocketDenialResponse) as caught, client.websocket_connect("/ws"):
         pass
     assert caught.value.status_code == 401
-    assert scope_of(caught.value) == {"a"}
+    assert scopes_of(caught.value) == {"a"}
     with client.websocket_connect("/ws", headers=issuer.bearer(subject="alice", scopes={"a"})) as socket:
         assert socket.receive_text() == "alice"
 
@@ -219,7 +215,7 @@ def test_what_is_no_scope_is_refused_when_the_route_is_built(auth, scopes):
 def test_whatever_is_sent_gets_its_status_and_a_challenge(app, authorization, status):
     response = TestClient(app).get("/r/x", headers={"Authorization": authorization.encode("latin-1")})
     assert response.status_code == status
-    assert scope_of(response) == ALL
+    assert scopes_of(response) == ALL
 
 
 def test_two_authorization_fields_are_400(app, issuer):
@@ -271,7 +267,7 @@ def test_metadata_is_served_where_the_challenge_points_and_at_the_root(make_sche
     app.include_router(auth.router())
     app.get("/")(lambda: None)
     client = TestClient(app)
-    url = client.get("/").headers["www-authenticate"].partition('resource_metadata="')[2].partition('"')[0]
+    url = challenge_of(client.get("/"))[1]["resource_metadata"]
     for place in (url.partition("://")[2].partition("/")[2], ".well-known/oauth-protected-resource"):
         response = client.get("/" + place, headers={"Host": "evil.example", "Origin": "https://x.example"})
         assert response.status_code == 200
@@ -368,7 +364,7 @@ def test_a_metadata_url_with_percent_encoding_answers(make_scheme, path):
         app.include_router(auth.router())
         app.get("/", dependencies=[Security(auth)])(lambda: "in")
         with TestClient(app) as client:
-            url = client.get("/").headers["www-authenticate"].partition('resource_metadata="')[2].partition('"')[0]
+            url = challenge_of(client.get("/"))[1]["resource_metadata"]
             assert path in url
             assert client.get(url.removeprefix("https://api.example.com")).status_code == 200
 

@@ -73,16 +73,6 @@ HMAC = {
     for kind in ("RS256", "ES256", "EdDSA")
     for secret in SECRETS
 }
-NAMES = """
-RS1 RS128 RSA1_5 RSA-OAEP dir A128KW A256GCM ES256K Ed25519 Ed448 ML-DSA-44 HS1 es256 Es256 ES256,none ES-256 SHA256withECDSA
-PBES2-HS256+A128KW
-"""
-ODD_NAMES = ["ES256 ", " ES256", "ES256\0", "\uff25\uff33256", "ES\u0662\u0665\u0666", "x" * 4000]
-NO_NAMES = [["ES256"], {"ES256": 1}, 256, 0, -1, 1.5, True, False, None, ...]
-UNKNOWN = {
-    f"RFC 7515 4.1.1: alg is {alg!r}": partial(lambda forge, alg: forge.headed(alg=alg), alg=alg)
-    for alg in [*NAMES.split(), *ODD_NAMES, *NO_NAMES]
-}
 
 
 def confused(forge, alg, kind):
@@ -243,9 +233,7 @@ SPLICED = {
 }
 MOVED = {"RFC 7515 5.2: the dot is elsewhere": moved_dot}
 ROWS = rows(
-    by("algorithm (alg)", NONE | HMAC | UNKNOWN | CONFUSED)
-    | by("signature", SIGNATURES | FLIPS | SPLICED)
-    | by("malformed", BARE | MOVED)
+    by("algorithm (alg)", NONE | HMAC | CONFUSED) | by("signature", SIGNATURES | FLIPS | SPLICED) | by("malformed", BARE | MOVED)
 )
 
 

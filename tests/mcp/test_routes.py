@@ -9,6 +9,7 @@ from fastapi import FastAPI, Security
 from fastapi.testclient import TestClient
 from mcp.server.mcpserver import MCPServer
 from mcp_support import REVISIONS, build, result, text_of
+from rfc9110 import scopes_of
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -16,10 +17,6 @@ from starlette.routing import Route
 from mcp_oauth2_deps.mcp import ToolScopes, current_token, current_token_or_none, mcp_router
 
 ORIGIN = "https://inspector.example.com"
-
-
-def scope_of(answer):
-    return set(answer.headers["www-authenticate"].partition('scope="')[2].partition('"')[0].split())
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
@@ -49,17 +46,17 @@ async def test_no_token_gets_the_basic_scopes_and_the_metadata(kind, serve):
         for method in ("POST", "GET", "DELETE"):
             answer = await caller().client.request(method, "/mcp")
             assert answer.status_code == 401
-            assert scope_of(answer) == {"mcp:use"}
+            assert scopes_of(answer) == {"mcp:use"}
             assert 'resource_metadata="https://api.example.com/.well-known/oauth-protected-resource/mcp"' in str(answer.headers)
 
 
 async def test_security_on_the_router_is_added(kind, serve, auth):
     include = {"dependencies": [Security(auth.require_scopes("router"))]}
     async with serve(build(kind), include=include, json_response=True, stateless_http=True) as caller:
-        assert scope_of(await caller().client.post("/mcp")) == {"router", "mcp:use"}
+        assert scopes_of(await caller().client.post("/mcp")) == {"router", "mcp:use"}
         refused = await caller(scopes=["mcp:use", "router"]).call("listed")
         assert refused.status_code == 403
-        assert scope_of(refused) == {"router", "mcp:use", "tools:listed"}
+        assert scopes_of(refused) == {"router", "mcp:use", "tools:listed"}
         assert (await caller(scopes=["mcp:use"]).call("plain")).status_code == 403
         assert text_of(await caller(scopes=["mcp:use", "router"]).call("plain")) == "plain"
 

@@ -12,22 +12,17 @@ from mcp.server.mcpserver import MCPServer
 from mcp_support import MODERN, REVISIONS, build, result, text_of
 from mcp_types import ListToolsResult
 from mcp_types import Tool as ToolModel
+from rfc9110 import challenge_of
 
 from mcp_oauth2_deps.mcp import ToolScopes, current_token, current_token_or_none, mcp_router, scopes
 
 OPTIONS = {"json_response": True, "stateless_http": True}
 
 
-def parameters(answer):
-    import re
-
-    return dict(re.findall(r'(\w+)="([^"]*)"', answer.headers["www-authenticate"]))
-
-
 def assert_short(answer, needed):
     assert answer.status_code == 403, answer.text
     assert answer.json()["detail"]["error"] == "insufficient_scope"
-    found = parameters(answer)
+    found = challenge_of(answer)[1]
     assert found["error"] == "insufficient_scope"
     assert set(found["scope"].split()) == set(needed)
     assert found["resource_metadata"] == "https://api.example.com/.well-known/oauth-protected-resource/mcp"

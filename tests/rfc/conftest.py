@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI, Security
 from fastapi.testclient import TestClient
 from reasons import detail, outcome, reasons_in
-from rfc9110 import parse_challenge
+from rfc9110 import challenge_of
 
 from mcp_oauth2_deps.testing.keys import base64url
 
@@ -57,17 +57,7 @@ def call(call_with):
 
 
 @pytest.fixture
-def challenge():
-    def parse(response):
-        """Scheme and parameters of the only challenge, by the grammar of RFC 9110 section 11.6.1."""
-        (field,) = response.headers.get_list("www-authenticate")
-        return parse_challenge(field)
-
-    return parse
-
-
-@pytest.fixture
-def refused(challenge, caplog):
+def refused(caplog):
     """Judges a refusal: the log names this reason and no other, and the answer is the one that belongs to it."""
     caplog.set_level(logging.INFO, "mcp_oauth2_deps")
 
@@ -76,7 +66,7 @@ def refused(challenge, caplog):
         caplog.clear()
         status, error, _ = outcome(reason)
         assert response.status_code == status
-        scheme, parameters = challenge(response)
+        scheme, parameters = challenge_of(response)
         assert scheme == "Bearer"
         assert parameters.get("error") == error
         assert response.json() == {"detail": detail(reason)}

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 from reasons import reasons_in
+from rfc9110 import challenge_of
 
 from mcp_oauth2_deps.errors import DocumentError
 
@@ -24,11 +25,11 @@ def test_oauth21_5_1_a_token_in_a_form_is_not_read(call, issuer, refused):
     refused(call.send(data={"access_token": issuer.token(scopes=["a"])}), reason="missing_credentials")
 
 
-def test_rfc6750_3_1_no_credentials_get_no_error_code(call, challenge, refused):
+def test_rfc6750_3_1_no_credentials_get_no_error_code(call, refused):
     answer = call.send()
     refused(answer, reason="missing_credentials")
-    assert "error" not in challenge(answer)[1]
-    assert "error_description" not in challenge(answer)[1]
+    assert "error" not in challenge_of(answer)[1]
+    assert "error_description" not in challenge_of(answer)[1]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_rfc9110_5_3_two_authorization_fields_are_invalid_request(call, issuer, 
     refused(call.send(good, good), reason="multiple_credentials")
 
 
-def test_rfc6750_3_a_challenge_has_the_bearer_scheme_and_each_parameter_once(call, challenge, refused):
+def test_rfc6750_3_a_challenge_has_the_bearer_scheme_and_each_parameter_once(call, refused):
     for send, reason in (
         (call.send, "missing_credentials"),
         (lambda: call.send("Bearer x"), "malformed"),
@@ -54,7 +55,7 @@ def test_rfc6750_3_a_challenge_has_the_bearer_scheme_and_each_parameter_once(cal
     ):
         answer = send()
         refused(answer, reason=reason)
-        scheme, parameters = challenge(answer)
+        scheme, parameters = challenge_of(answer)
         assert scheme == "Bearer"
         assert parameters["scope"].split().count("a") == 1
 
@@ -77,8 +78,8 @@ def test_rfc9110_15_5_2_every_401_has_a_challenge(call, refused):
         refused(call.send(*values), reason=reason)
 
 
-def test_rfc9728_5_1_the_challenge_names_a_metadata_url_that_answers(call, challenge):
-    url = challenge(call.send())[1]["resource_metadata"]
+def test_rfc9728_5_1_the_challenge_names_a_metadata_url_that_answers(call):
+    url = challenge_of(call.send())[1]["resource_metadata"]
     assert url == "https://api.example.com/.well-known/oauth-protected-resource/mcp"
     assert call.client.get(url.removeprefix("https://api.example.com")).status_code == 200
 

@@ -1,4 +1,7 @@
-"""RFC 7515, 7517 to 7519, 8037, 8705, 8725, 9068 and 9449: one MUST of a token's header, signature or claims per test."""
+"""RFC 7515, 7517 to 7519, 8037, 8705, 8725, 9068 and 9449: one MUST of a token's header, signature or claims per test.
+
+Where a MUST forbids many values, they are those of `tests/support/bad_tokens.py`.
+"""
 
 import hashlib
 import hmac
@@ -6,9 +9,25 @@ import json
 import time
 
 import pytest
+from bad_tokens import (
+    AUDIENCES,
+    BINDINGS,
+    ISSUERS,
+    NAMED,
+    NO_DATES,
+    NOT_NAMED,
+    ODD_TYPES,
+    REQUIRED,
+    TYPES,
+    spoiled,
+)
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mcp_oauth2_deps.testing.keys import SigningKey, base64url
+
+
+def short(value):
+    return repr(value)[:40]
 
 
 @pytest.fixture
@@ -41,7 +60,7 @@ def test_rfc7515_4_1_4_kid_is_case_sensitive(call, refused):
     refused(call.token(header={"kid": call.issuer.key.kid.upper()}), reason="unknown_key (kid)")
 
 
-@pytest.mark.parametrize("crit", [["b64"], ["exp"], [], "b64", None], ids=repr)
+@pytest.mark.parametrize("crit", NAMED + NOT_NAMED, ids=short)
 def test_rfc7515_4_1_11_a_critical_extension_not_understood_is_refused(call, refused, crit):
     refused(call.text(call.good_header() | {"crit": crit}, call.good_claims()), reason="critical_header (crit)")
 
@@ -121,9 +140,9 @@ def test_rfc7518_3_6_none_is_refused(call, refused):
 # RFC 7519, claims.
 
 
-def test_rfc7519_4_1_3_an_audience_that_is_not_ours_is_refused(call, refused):
-    refused(call.token(audience="https://other.example.com"), reason="audience (aud)")
-    refused(call.token(audience=["https://other.example.com", "https://api.example.com/mcp/more"]), reason="audience (aud)")
+@pytest.mark.parametrize("row", AUDIENCES.values(), ids=list(AUDIENCES))
+def test_rfc7519_4_1_3_an_audience_that_is_not_ours_is_refused(call, refused, row):
+    refused(call.text(call.good_header(), spoiled(call.good_claims(), row.claims)), reason=row.reason)
 
 
 def test_rfc7519_4_1_3_one_of_several_audiences_is_enough(call):
@@ -139,7 +158,7 @@ def test_rfc7519_4_1_5_a_token_is_refused_before_nbf(call, refused):
 
 
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
-@pytest.mark.parametrize("value", ["4102444800", True, None, [4102444800], {}, "NaN"], ids=repr)
+@pytest.mark.parametrize("value", [*NO_DATES, "NaN"], ids=short)
 def test_rfc7519_2_a_numeric_date_is_a_number(call, refused, claim, value):
     refused(call.text(call.good_header(), call.good_claims() | {claim: value}), reason=f"claim ({claim})")
 
@@ -152,13 +171,9 @@ def test_rfc7519_4_claim_names_are_unique(call, refused):
 # RFC 8705 and 9449, bound tokens.
 
 
-@pytest.mark.parametrize("cnf", [{"jkt": "x"}, {"x5t#S256": "x"}, {"unknown": 1}, {}, "x", False], ids=repr)
+@pytest.mark.parametrize("cnf", BINDINGS, ids=short)
 def test_rfc9449_7_2_and_rfc8705_3_a_bound_token_is_no_bearer_token(call, refused, cnf):
     refused(call.text(call.good_header(), call.good_claims() | {"cnf": cnf}), reason="binding (cnf)")
-
-
-def test_rfc7800_3_cnf_null_is_a_binding_too(call, refused):
-    refused(call.text(call.good_header(), call.good_claims() | {"cnf": None}), reason="binding (cnf)")
 
 
 # RFC 8725, best current practice.
@@ -189,7 +204,7 @@ def test_rfc8725_3_10_a_kid_is_only_looked_up(call, refused):
         refused(call.token(header={"kid": kid}), reason="unknown_key (kid)")
 
 
-@pytest.mark.parametrize("typ", ["logout+jwt", "dpop+jwt", "secevent+jwt", "oauth-authz-req+jwt", "jwt+at", "JWS"])
+@pytest.mark.parametrize("typ", TYPES.split() + ODD_TYPES, ids=short)
 def test_rfc8725_3_11_another_type_is_refused(call, refused, typ):
     refused(call.token(header={"typ": typ}), reason="type (typ)")
 
@@ -216,9 +231,9 @@ def test_rfc9068_4_an_encrypted_token_is_refused(call, refused):
     refused(call.send("Bearer " + ".".join([base64url(b'{"alg":"dir","enc":"A128GCM"}')] * 5)), reason="malformed")
 
 
-def test_rfc9068_4_the_issuer_matches_exactly(call, issuer, refused):
-    for other in (issuer.url + "/", issuer.url.upper(), issuer.url + "#", "http" + issuer.url[5:]):
-        refused(call.token(iss=other), reason="issuer (iss)")
+@pytest.mark.parametrize("row", ISSUERS.values(), ids=list(ISSUERS))
+def test_rfc9068_4_the_issuer_matches_exactly(call, refused, row):
+    refused(call.text(call.good_header(), spoiled(call.good_claims(), row.claims)), reason=row.reason)
 
 
 @pytest.mark.parametrize("claim", ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"])
@@ -228,7 +243,7 @@ def test_rfc9068_2_2_strictly_every_required_claim_is_there(strict_call, refused
     refused(strict_call.text(strict_call.good_header(), claims), reason=f"claim ({claim})")
 
 
-@pytest.mark.parametrize("claim", ["iss", "exp", "aud"])
+@pytest.mark.parametrize("claim", REQUIRED)
 def test_rfc9068_4_issuer_expiry_and_audience_are_always_required(call, refused, claim):
     claims = call.good_claims()
     del claims[claim]

@@ -46,6 +46,17 @@ def parse_challenge(value):
     return scheme, parameters
 
 
+def challenge_of(response):
+    """Scheme and parameters of the only challenge in a response of httpx."""
+    (field,) = response.headers.get_list("www-authenticate")
+    return parse_challenge(field)
+
+
+def scopes_of(response):
+    """The scopes that the only challenge of a response asks for."""
+    return set(challenge_of(response)[1].get("scope", "").split())
+
+
 def _ended(scanner):
     scanner.take(_BLANKS)
     return scanner.at_end
