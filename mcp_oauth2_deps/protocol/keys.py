@@ -69,18 +69,10 @@ class KeySet:
         Raises:
             UnusableKeySetError: no `keys` list, or nothing usable in it.
         """
-        published = document.get("keys")
-        if not isinstance(published, list):
-            raise UnusableKeySetError("the document has no list named keys")
-        usable, skipped = set(), []
-        for jwk in published:
-            try:
-                usable.add(_published_key(jwk, algorithms))
-            except UnusableKeyError as error:
-                skipped.append(str(error))
-        if not usable:
-            raise UnusableKeySetError(f"none of its {len(published)} keys can check a signature here")
-        return cls(frozenset(usable), tuple(skipped))
+        builder = KeySetBuilder(algorithms)
+        for jwk in published_keys(document):
+            builder.add(jwk)
+        return builder.finish()
 
     def select(self, header: UnverifiedHeader) -> SignatureKey | None:
         """The one key that fits the header's `kid` and `alg` (RFC 8725 section 3.1); none when its `kid` is unknown.
@@ -98,6 +90,46 @@ class KeySet:
         if header.kid is not None and header.kid in self.key_ids:
             raise InvalidTokenError("algorithm", claim="alg")
         return None
+
+
+def published_keys(document: Mapping[str, Any]) -> list[Any]:
+    """The members of the `keys` list of a document (RFC 7517 section 5.1), of whatever kind they are.
+
+    Raises:
+        UnusableKeySetError: there is no such list.
+    """
+    published = document.get("keys")
+    if not isinstance(published, list):
+        raise UnusableKeySetError("the document has no list named keys")
+    return published
+
+
+class KeySetBuilder:
+    """Builds a `KeySet` key by key, for a caller that has something else to do in between: a large key costs a millisecond."""
+
+    def __init__(self, algorithms: Collection[str]) -> None:
+        self._algorithms = algorithms
+        self._usable: set[_PublishedKey] = set()
+        self._skipped: list[str] = []
+        self._added = 0
+
+    def add(self, jwk: Any) -> None:
+        """Takes the next published key; one that cannot be used here is skipped."""
+        self._added += 1
+        try:
+            self._usable.add(_published_key(jwk, self._algorithms))
+        except UnusableKeyError as error:
+            self._skipped.append(str(error))
+
+    def finish(self) -> KeySet:
+        """Returns the set of the usable keys.
+
+        Raises:
+            UnusableKeySetError: there are none.
+        """
+        if not self._usable:
+            raise UnusableKeySetError(f"none of its {self._added} keys can check a signature here")
+        return KeySet(frozenset(self._usable), tuple(self._skipped))
 
 
 def _published_key(jwk: Any, algorithms: Collection[str]) -> _PublishedKey:

@@ -18,14 +18,14 @@ from mcp_oauth2_deps.errors import DocumentError, IssuerUnavailableError
 from mcp_oauth2_deps.protocol.encoding import printable
 from mcp_oauth2_deps.protocol.issuer_metadata import IssuerMetadata
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
-from mcp_oauth2_deps.protocol.keys import KeySet, UnusableKeySetError
+from mcp_oauth2_deps.protocol.keys import KeySet, KeySetBuilder, UnusableKeySetError, published_keys
 from mcp_oauth2_deps.stores.discovery import discover
 from mcp_oauth2_deps.stores.documents import Document, DocumentSource
 
 logger = logging.getLogger(__name__)
 
-# Up to this many keys are built on the event loop (1 to 2 ms); larger sets are built in a thread.
-_KEYS_BUILT_ON_LOOP = 16
+# After so many keys are built the event loop gets a turn. The largest keys take it up to 1 ms each, usual ones a tenth of that.
+_KEYS_PER_STEP = 4
 _MAX_KEY_IDS_SHOWN = 10
 # Seconds. `Cache-Control` may ask for a refresh sooner than `refresh_after`, but not sooner than this: Auth0 sends `max-age=15`
 # and Keycloak `no-cache` with their keys, and each worker would ask all the time. A new key is found by its `kid` anyway.
@@ -214,20 +214,25 @@ class JWKSStore:
             raise
         except TimeoutError:
             raise DocumentError(f"metadata and keys together took longer than {self._deadline:g} s") from None
-        # A document source of the user's own, or a machine without threads: one failed attempt must not break the store.
+        # A document source of the user's own may raise anything; one failed attempt must not break the store.
         except Exception as error:
             raise DocumentError(f"the attempt failed ({type(error).__name__})") from None
 
     async def _fetch(self, url: str) -> tuple[KeySet, Document]:
         try:
             document = await self._documents.fetch(url)
-            published = document.content.get("keys")
-            if isinstance(published, list) and len(published) > _KEYS_BUILT_ON_LOOP:
-                return await asyncio.to_thread(KeySet.from_document, document.content, self._algorithms), document
-            return KeySet.from_document(document.content, self._algorithms), document
+            return await self._build(document), document
         except (DocumentError, UnusableKeySetError) as error:
             place = url if _SHOWABLE.fullmatch(url) else "the jwks_uri of its metadata"
             raise DocumentError(f"{place}: {error}") from None
+
+    async def _build(self, document: Document) -> KeySet:
+        builder = KeySetBuilder(self._algorithms)
+        for place, jwk in enumerate(published_keys(document.content), 1):
+            builder.add(jwk)
+            if place % _KEYS_PER_STEP == 0:
+                await asyncio.sleep(0)
+        return builder.finish()
 
     async def _locate(self, issuer: str, record: _Record) -> str:
         """The URL of the issuer's keys. After a failure it is discovered again: the issuer may have moved them."""
