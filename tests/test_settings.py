@@ -115,7 +115,7 @@ def test_an_unknown_variable_with_our_prefix_stops_the_start(monkeypatch):
 
 
 def test_a_dotenv_file_is_read_only_on_request(monkeypatch, tmp_path):
-    (tmp_path / ".env").write_text("MCP_OAUTH2_ISSUER=https://file.example.com\nFOREIGN=1\n")
+    (tmp_path / ".env").write_text("MCP_OAUTH2_ISSUER=https://file.example.com\nFOREIGN=1\n", "utf-8")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValidationError, match="MCP_OAUTH2_ISSUER"):
         OAuth2Settings(resource=GOOD["resource"])
@@ -127,13 +127,13 @@ def test_a_dotenv_file_is_read_only_on_request(monkeypatch, tmp_path):
 def test_a_dotenv_file_that_is_missing_or_misspells_a_variable_is_an_error(tmp_path):
     with pytest.raises(ValidationError, match="is no file"):
         OAuth2Settings(**GOOD, _env_file=tmp_path / "absent")
-    (tmp_path / "env").write_text("MCP_OAUTH2_STRICT=1\n")
+    (tmp_path / "env").write_text("MCP_OAUTH2_STRICT=1\n", "utf-8")
     with pytest.raises(ValidationError, match="MCP_OAUTH2_STRICT"):
         OAuth2Settings(**GOOD, _env_file=tmp_path / "env")
 
 
 def test_the_example_file_lists_every_setting_and_is_valid():
-    text = (Path(__file__).parent.parent / ".env.example").read_text()
+    text = (Path(__file__).parent.parent / ".env.example").read_text("utf-8")
     listed = re.findall(r"^#?MCP_OAUTH2_(\w+)=", text, re.MULTILINE)
     assert sorted(name.lower() for name in listed) == sorted(OAuth2Settings.model_fields)
 
@@ -184,7 +184,7 @@ def test_the_rows_name_every_setting(environment_of_another):
     "make", [lambda values: OAuth2Settings(**values), OAuth2Settings.model_validate], ids=["call", "validate"]
 )
 def test_who_names_the_issuer_in_code_reads_nothing_from_the_environment(environment_of_another, monkeypatch, tmp_path, make):
-    (tmp_path / "env").write_text("MCP_OAUTH2_AUDIENCE=of-a-file\n")
+    (tmp_path / "env").write_text("MCP_OAUTH2_AUDIENCE=of-a-file\n", "utf-8")
     monkeypatch.setenv("MCP_OAUTH2_ENV_FILE", str(tmp_path / "env"))
     monkeypatch.setenv("MCP_OAUTH2_MISSPELT", "1")
     settings = make(GOOD)
@@ -211,7 +211,7 @@ def test_an_issuer_in_code_that_is_empty_is_an_error_and_not_that_of_the_environ
 
 @pytest.mark.parametrize("line", ["", f"MCP_OAUTH2_ISSUER={GOOD['issuer']}\n", "MCP_OAUTH2_ISSUER=\n"], ids=repr)
 def test_a_file_that_code_names_beside_the_issuer_is_read_and_the_environment_is_not(environment_of_another, tmp_path, line):
-    (tmp_path / "env").write_text(line + "MCP_OAUTH2_AUDIENCE=of-the-file\n")
+    (tmp_path / "env").write_text(line + "MCP_OAUTH2_AUDIENCE=of-the-file\n", "utf-8")
     settings = OAuth2Settings(**GOOD, _env_file=tmp_path / "env")
     assert settings.issuer == (GOOD["issuer"],)
     assert settings.audience == ("of-the-file",)
@@ -221,7 +221,7 @@ def test_a_file_that_code_names_beside_the_issuer_is_read_and_the_environment_is
 @pytest.mark.parametrize("by", ["code", "environment", "environment, file of code"])
 def test_a_file_for_one_issuer_is_not_used_for_another(monkeypatch, tmp_path, by):
     file = tmp_path / "env"
-    file.write_text("mcp_oauth2_issuer=https://me:hunter2@file.example\nMCP_OAUTH2_JWKS_URI=https://file.example/keys\n")
+    file.write_text("mcp_oauth2_issuer=https://me:hunter2@file.example\nMCP_OAUTH2_JWKS_URI=https://file.example/keys\n", "utf-8")
     if by == "environment":
         monkeypatch.setenv("MCP_OAUTH2_ENV_FILE", str(file))
     if by != "code":
@@ -229,7 +229,7 @@ def test_a_file_for_one_issuer_is_not_used_for_another(monkeypatch, tmp_path, by
     arguments = GOOD if by == "code" else {"resource": GOOD["resource"]}
     with pytest.raises(ValidationError, match=r"is .https://auth\.example\.com., but the file is for .\.\.\.@file\.example.: "):
         OAuth2Settings(**arguments, _env_file=None if by == "environment" else file)
-    file.write_text(f"MCP_OAUTH2_ISSUER={GOOD['issuer']}\n")
+    file.write_text(f"MCP_OAUTH2_ISSUER={GOOD['issuer']}\n", "utf-8")
     assert OAuth2Settings(**arguments, _env_file=None if by == "environment" else file).issuer == (GOOD["issuer"],)
 
 

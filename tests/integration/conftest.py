@@ -54,7 +54,7 @@ class GuardedApp:
 
     @property
     def log(self) -> str:
-        return self._log_path.read_text()
+        return self._log_path.read_text("utf-8")
 
     def get(self, path, token=None) -> Answer:
         return fetch(self.url + path, headers={} if token is None else {"Authorization": f"Bearer {token}"})
@@ -74,7 +74,7 @@ def guarded_app(oidc_provider, tmp_path):
             "MCP_OAUTH2_ALLOW_INSECURE_HTTP": "true",
             "MCP_OAUTH2_JWKS_REFRESH_COOLDOWN": "1",
         }
-        with app._log_path.open("w") as log:
+        with app._log_path.open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "uvicorn", "app:app", "--app-dir", HERE, "--host", HOST, "--port", str(port)],
                 env=environment(**defaults | settings),

@@ -128,7 +128,7 @@ async def test_certificates_that_cannot_be_read_are_named(failure, tmp_path, kin
     if kind == "directory":
         path.mkdir()
     elif kind == "text":
-        path.write_text("no certificate")
+        path.write_text("no certificate", "utf-8")
     text = await failure(SSL_CERT_FILE=str(path), SSL_CERT_DIR=str(tmp_path / "not asked"))
     assert text.startswith("the environment variable SSL_CERT_FILE names no CA certificates that can be read (")
     assert text.endswith("); correct or unset it")

@@ -75,14 +75,14 @@ def wait_until_it_answers(url, process, log_path, *, status=200):
     deadline = time.monotonic() + START_DEADLINE
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            pytest.fail(f"{process.args} ended with {process.returncode}:\n{log_path.read_text()}")
+            pytest.fail(f"{process.args} ended with {process.returncode}:\n{log_path.read_text('utf-8')}")
         try:
             if fetch(url).status == status:
                 return
         except (OSError, HTTPException):
             pass
         time.sleep(0.02)
-    pytest.fail(f"{url} did not answer within {START_DEADLINE} s:\n{log_path.read_text()}")
+    pytest.fail(f"{url} did not answer within {START_DEADLINE} s:\n{log_path.read_text('utf-8')}")
 
 
 def program(name, needed="Node.js 20 or later with npm"):
@@ -132,7 +132,7 @@ def oidc_provider_process(script, log_path, **settings) -> Iterator[str]:
     node = program("node")
     install_packages(OIDC_PROVIDER)
     with (
-        log_path.open("w") as log,
+        log_path.open("w", encoding="utf-8") as log,
         subprocess.Popen(
             [node, script],
             cwd=OIDC_PROVIDER,
@@ -146,7 +146,7 @@ def oidc_provider_process(script, log_path, **settings) -> Iterator[str]:
         try:
             line = _first_line(process.stdout, START_DEADLINE)
             if not line:
-                pytest.fail(f"oidc-provider did not start:\n{log_path.read_text()}")
+                pytest.fail(f"oidc-provider did not start:\n{log_path.read_text('utf-8')}")
             yield f"http://{HOST}:{json.loads(line)['port']}"
         finally:
             stop(process)
