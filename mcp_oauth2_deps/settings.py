@@ -75,53 +75,56 @@ class OAuth2Settings(BaseSettings):
 
     # The first field, because fields are checked in this order and every URL below is judged by it.
     allow_insecure_http: bool = False
-    """Accept `http` URLs of loopback hosts, for development on one machine. `http` of other hosts is never accepted."""
+    """Accept `http` URLs of loopback hosts, for development on one machine. `http` of any other host is never accepted."""
     issuer: _Identifiers
-    """Trusted issuers, verbatim; in the environment separated by commas."""
+    """Trusted issuers, verbatim: compared byte for byte with `iss`, a slash at the end counts. Separated by commas."""
     resource: str
-    """Canonical URI of this server (RFC 8707), verbatim: published, and expected in `aud`."""
+    """Canonical URI of this server (RFC 8707), verbatim: published in the metadata, and expected in `aud`."""
     audience: _Identifiers = ()
-    """Accepted `aud` values where the provider cannot issue the resource. Default: the resource."""
+    """Accepted `aud` values where the issuer cannot put the resource into `aud`. Separated by commas. Default: the resource."""
     jwks_uri: str | None = None
-    """Where the only issuer's keys are. Default: discovered."""
+    """Where the keys are; possible with a single issuer only. Default: discovered."""
     algorithms: _Names = SUPPORTED_ALGORITHMS
-    """JWS algorithms allowed. `none` and `HS*` are refused."""
+    """JWS algorithms allowed, separated by commas. `none` and `HS*` are refused."""
     scopes: Annotated[dict[str, str], NoDecode, BeforeValidator(_json)] = Field(default_factory=dict)
-    """Scope to description, for OpenAPI and `scopes_supported`, which by default names what every call to an MCP server needs."""
+    """JSON, scope to description, for OpenAPI and `scopes_supported`.
+
+    Default: none; `scopes_supported` then names what every call to an MCP server needs.
+    """
     scope_hierarchy: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(_json)] = Field(default_factory=dict)
-    """Scope to the scopes it implies, transitively."""
+    """JSON, scope to the scopes that it implies, transitively. Default: none implies another."""
     scope_claims: _Names = ("scope", "scp")
-    """Claims that may hold the scopes; the first one present counts."""
+    """Claims that may hold the scopes, separated by commas; the first one present counts."""
     leeway: float = Field(30, ge=0, le=300)
-    """Clock difference forgiven."""
+    """Clock difference between the issuer and this machine that is forgiven, 0 to 300 seconds."""
     strict_at_jwt: bool = False
-    """Demand RFC 9068 to the letter: type `at+jwt` and all its claims."""
+    """Demand RFC 9068 to the letter: type `at+jwt`, and all its claims. Many issuers do not write such tokens."""
     jwks_refresh_after: _Seconds | None = None
-    """Soft age: from here keys are refreshed in the background. Default: half the hard age, at most 600."""
+    """Seconds after which keys are refreshed in the background. Default: half of `JWKS_CACHE_TTL`, at most 600."""
     jwks_cache_ttl: _Seconds = 3600
-    """Hard age: no older key is ever used."""
+    """Seconds after which a key that could not be refreshed is no longer used; tokens are then answered with 503."""
     jwks_refresh_cooldown: float = Field(30, ge=0, allow_inf_nan=False)
-    """Least time between two attempts to fetch one key set, failures counted."""
+    """Least seconds between two attempts to fetch one key set, failed ones included."""
     http_timeout: _Seconds = 5
-    """Deadline of one whole fetch."""
+    """Seconds that one whole fetch from an issuer may take."""
     token_cache_size: int = Field(1024, ge=0)
-    """Verified tokens remembered; 0 turns it off."""
+    """Verified tokens remembered, so that their signature is checked once. 0 remembers none."""
     authorization_url: str | None = None
     """The authorization endpoint for Swagger UI. Default: discovered."""
     token_url: str | None = None
     """The token endpoint for Swagger UI. Default: discovered."""
     swagger_client_id: str | None = None
-    """The public client as which Swagger UI logs in."""
+    """The public client as which Swagger UI logs in. Default: none."""
     metadata_url: str | None = None
-    """Public URL of the RFC 9728 document. Default: derived from the resource."""
+    """Public URL of the RFC 9728 document, where a proxy does not serve its standard place. Default: made of the resource."""
     cors_origins: _Identifiers = ()
-    """Browser origins that may call MCP routes."""
+    """Browser origins that may call MCP routes, separated by commas. Default: none."""
     allowed_hosts: _Names = ()
-    """`Host` values at which MCP routes answer besides the resource's own, where a proxy asks under another name."""
+    """Further `Host` values at which MCP routes answer, separated by commas: names by which a proxy asks. Default: none."""
     max_body_size: int = Field(4 * 1024 * 1024, gt=0)
     """Bytes of the largest body that MCP routes read."""
     fail_fast: bool = True
-    """Refuse to start when an issuer or its keys cannot be had."""
+    """Refuse to start when an issuer or its keys cannot be had. Without it requests get 503 until they can be had."""
 
     def __init__(self, *, _env_file: str | Path | None = None, **values: Any) -> None:
         values = {name: value for name, value in values.items() if value is not None}

@@ -132,10 +132,16 @@ def test_a_dotenv_file_that_is_missing_or_misspells_a_variable_is_an_error(tmp_p
         OAuth2Settings(**GOOD, _env_file=tmp_path / "env")
 
 
-def test_the_example_file_lists_every_setting_and_is_valid():
+def test_the_example_file_lists_every_setting_and_is_valid(tmp_path):
     text = (Path(__file__).parent.parent / ".env.example").read_text("utf-8")
     listed = re.findall(r"^#?MCP_OAUTH2_(\w+)=", text, re.MULTILINE)
     assert sorted(name.lower() for name in listed) == sorted(OAuth2Settings.model_fields)
+    (tmp_path / "env").write_text(re.sub(r"^#(MCP_OAUTH2_)", r"\1", text, flags=re.MULTILINE))
+    shown = OAuth2Settings(_env_file=tmp_path / "env")
+    # A number or a switch is shown with its default; what has none in the code is an example.
+    for name, field in OAuth2Settings.model_fields.items():
+        if isinstance(field.default, bool | int | float):
+            assert getattr(shown, name) == field.default, name
 
 
 # For every field a value that differs from its default, as the environment would say it.
