@@ -7,6 +7,7 @@ from mcp_oauth2_deps.fastapi.scheme import OAuth2BearerScheme as OAuth2BearerSch
 from mcp_oauth2_deps.fastapi.scheme import optional_token as optional_token
 from mcp_oauth2_deps.fastapi.scheme import protected_resource_router as protected_resource_router
 from mcp_oauth2_deps.fastapi.scheme import require_scopes as require_scopes
+from mcp_oauth2_deps.fastapi.scheme import until_expiry as until_expiry
 from mcp_oauth2_deps.models import AccessToken as AccessToken
 from mcp_oauth2_deps.protocol.policy import TokenPolicy as TokenPolicy
 from mcp_oauth2_deps.settings import OAuth2Settings as OAuth2Settings

@@ -4,8 +4,9 @@ HTTP answers and frameworks do not belong here.
 """
 
 import asyncio
+import math
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -30,6 +31,7 @@ from mcp_oauth2_deps.stores.verified import VerifiedTokens
 
 # An issuer has one for each of its keys.
 _MOST_HEADERS = 256
+_LONGEST_SLEEP = 60.0
 
 
 def _wall_clock() -> float:
@@ -50,6 +52,7 @@ class Authenticator:
         documents: DocumentSource | None = None,
         wall_clock: Callable[[], float] = _wall_clock,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Nothing is fetched yet.
 
@@ -58,6 +61,7 @@ class Authenticator:
             documents: how metadata and keys are fetched, if not over HTTP.
             wall_clock: epoch seconds, for the claims.
             clock: seconds, never going back, for the age of keys.
+            sleep: lets so many seconds pass, while somebody waits for the end of a token.
         """
         self.settings = settings
         self.policy = TokenPolicy(
@@ -76,6 +80,7 @@ class Authenticator:
         self._verified = VerifiedTokens(settings.token_cache_size)
         self._headers: dict[bytes, UnverifiedHeader] = {}
         self._now = wall_clock
+        self._sleep = sleep
 
     def _make_store(self, documents: DocumentSource, clock: Callable[[], float]) -> JWKSStore:
         uri = self.settings.jwks_uri
@@ -122,6 +127,16 @@ class Authenticator:
     async def aclose(self) -> None:
         """Ends what is in flight. The authenticator may be used again."""
         await self.jwks_store.aclose()
+
+    async def token_end(self, token: AccessToken) -> None:
+        """Returns when a verified token counts no more: at its expiry plus the leeway.
+
+        A token without an expiry, as tests make them, has no end; this returns only when it is cancelled.
+        """
+        ends_at = token.expires_at + self.policy.leeway if token.expires_at else math.inf
+        while (left := ends_at - self._now()) > 0:
+            # In steps, so that a clock that was set forward, or a machine that slept, is noticed.
+            await self._sleep(min(left, _LONGEST_SLEEP))
 
     def authenticate(self, credentials: Credentials) -> Coroutine[Any, Any, AccessToken]:
         """Guarantees that the token is a signed access token of a trusted issuer for this resource, valid now.

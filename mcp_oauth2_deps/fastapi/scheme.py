@@ -3,22 +3,25 @@
 Deciding about a connection does not belong here; all of these ask the scheme's gate.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from inspect import Parameter, Signature
 from typing import Any
 
-from fastapi import APIRouter, Security
+from fastapi import APIRouter, Security, WebSocketException
 from fastapi.openapi.models import OAuth2 as OAuth2Model
 from fastapi.security import OAuth2, SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
+from starlette.status import WS_1008_POLICY_VIOLATION
 
 from mcp_oauth2_deps.authenticator import Authenticator
 from mcp_oauth2_deps.errors import InsufficientScopeError, MissingCredentialsError
 from mcp_oauth2_deps.fastapi.documentation import SchemeDescription
 from mcp_oauth2_deps.fastapi.gate import Gate
 from mcp_oauth2_deps.fastapi.lifespan import router_with_lifespan
+from mcp_oauth2_deps.fastapi.token_end import TokenOverError, until_over
 from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
 from mcp_oauth2_deps.protocol.scopes import scope_requirement, verify_scopes
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -129,6 +132,33 @@ class OAuth2BearerScheme(OAuth2):
             self.gate.refuse(MissingCredentialsError(), connection, ScopeRequirement(tuple(security_scopes.scopes)))
         return token
 
+    @asynccontextmanager
+    async def until_expiry(self, token: AccessToken) -> AsyncIterator[None]:
+        """Runs the block until the token's time is over, at `exp` plus the configured leeway; then a WebSocket is closed.
+
+        A WebSocket that is open has no further request whose token could be verified. The block is cancelled where it waits, and
+        the WebSocket closed with code 1008, as for a token that is refused at the start. A token without an expiry, as tests
+        make them, lasts as long as the block.
+
+        Raises:
+            WebSocketException: the token ended before the block did. FastAPI closes the WebSocket; catch it to say goodbye first.
+
+        Example:
+            ```python
+            @app.websocket("/events")
+            async def events(websocket: WebSocket, token: Annotated[AccessToken, Security(auth)]) -> None:
+                await websocket.accept()
+                async with auth.until_expiry(token):
+                    while True:
+                        await websocket.send_json(await next_event(token.subject))
+            ```
+        """
+        try:
+            async with until_over(self.authenticator, token):
+                yield
+        except TokenOverError:
+            raise WebSocketException(WS_1008_POLICY_VIOLATION, "invalid_token") from None
+
     def require_scopes(self, *scopes: str, any_of: tuple[str, ...] | list[str] = ()) -> "ScopeGuard":
         """A dependency that returns the token if it holds all `scopes`, and one of `any_of`; without any, any good token.
 
@@ -210,3 +240,4 @@ default_scheme = OAuth2BearerScheme()
 optional_token = default_scheme.optional_token
 protected_resource_router: Callable[[], APIRouter] = default_scheme.router
 require_scopes = default_scheme.require_scopes
+until_expiry = default_scheme.until_expiry

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, FastAPI, HTTPException, Security
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from mcp_oauth2_deps.errors import InsufficientScopeError
+from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError
 from mcp_oauth2_deps.fastapi.gate import MEMORY_KEY
 from mcp_oauth2_deps.fastapi.refusals import facts_line
 from mcp_oauth2_deps.fastapi.scheme import OAuth2BearerScheme, ScopeGuard, default_scheme
@@ -29,6 +29,7 @@ from mcp_oauth2_deps.mcp.handover import Handover, read_message_body
 from mcp_oauth2_deps.mcp.lists import ListFilter
 from mcp_oauth2_deps.mcp.messages import Message, MessageError, read_message, verify_mirrored_headers
 from mcp_oauth2_deps.mcp.rules import Rulebook
+from mcp_oauth2_deps.mcp.streams import LASTING_METHODS, ending_with
 from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
 from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
 from mcp_oauth2_deps.protocol.encoding import PARSE_ON_LOOP_BYTES
@@ -97,7 +98,8 @@ class MCPRoutes:
             return await self._post(request, token)
 
         async def bodiless(request: Request, token: demanded) -> Response:
-            return self._hand_over(request, token, None)
+            # Without a body there is only the stream of a session to open, or the session to end.
+            return self._hand_over(request, token, None, lasting=request.method == "GET")
 
         for path in dict.fromkeys((self._path, self._path.rstrip("/") + "/")):
             shown = path == self._path
@@ -173,7 +175,7 @@ class MCPRoutes:
             answer = {"code": error.code, "message": str(error)}
             return JSONResponse({"jsonrpc": "2.0", "id": error.message_id, "error": answer}, status_code=400)
         await self._authorize(request, token, message)
-        return self._hand_over(request, token, body)
+        return self._hand_over(request, token, body, lasting=message.method in LASTING_METHODS)
 
     async def _authorize(self, request: Request, token: AccessToken, message: Message) -> None:
         needed = await self._rules.needed_for(message)
@@ -188,7 +190,7 @@ class MCPRoutes:
         except InsufficientScopeError as error:
             self._scheme.gate.refuse(error, request, requirement, token)
 
-    def _hand_over(self, request: Request, token: AccessToken, body: bytes | None) -> Response:
+    def _hand_over(self, request: Request, token: AccessToken, body: bytes | None, *, lasting: bool) -> Response:
         if self._app is None:
             logger.error("an MCP request came, but the app's lifespan did not run; a mounted app gets none from its parent")
             raise HTTPException(503, "The MCP server is not running.", {"Retry-After": "1"})
@@ -200,7 +202,14 @@ class MCPRoutes:
         presented = [value for name, value in request.scope["headers"] if name == b"authorization"]
         place = {"path": path, "raw_path": path.encode(), "root_path": ""}
         changes = {**place, "headers": headers, MEMORY_KEY: {}, **user_of(caller, presented)}
-        return Handover(called_by(caller, self._app), changes=changes, body=body)
+        app = called_by(caller, self._app)
+        if lasting:
+
+            def refuse() -> NoReturn:
+                self._scheme.gate.refuse(InvalidTokenError("expired", claim="exp"), request, self._table.base, token)
+
+            app = ending_with(token, self._scheme.authenticator, app, refuse)
+        return Handover(app, changes=changes, body=body)
 
 
 def _resource_path(scheme: OAuth2BearerScheme) -> str:
