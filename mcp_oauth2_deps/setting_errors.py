@@ -3,6 +3,7 @@
 What makes a setting wrong does not belong here.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 
@@ -20,6 +21,9 @@ EXAMPLES = {
 }
 
 
+_SETTING = re.compile(r"\bthe setting (\w+)")
+
+
 def setting_problem(field: str, text: str) -> PydanticCustomError:
     """What is wrong with one field, to be raised where several are compared."""
     return PydanticCustomError("setting", "{text}", {"text": text, "field": field})
@@ -28,6 +32,11 @@ def setting_problem(field: str, text: str) -> PydanticCustomError:
 def spelled(name: str, *, in_code: bool) -> str:
     """A setting as the reader wrote it: as an argument, or as a variable."""
     return name if in_code else PREFIX + name.upper()
+
+
+def spelled_out(text: str, *, in_code: bool) -> str:
+    """A text of the rooms below, which say "the setting x", with each setting as the reader wrote it."""
+    return _SETTING.sub(lambda found: spelled(found[1], in_code=in_code), text)
 
 
 def unknown_settings(names: Collection[str], known: Collection[str], *, in_code: bool) -> ValidationError:
@@ -64,5 +73,5 @@ def readable(error: ValidationError, *, in_code: bool) -> ValidationError:
         if name in EXAMPLES:
             example = repr(EXAMPLES[name]) if in_code else EXAMPLES[name]
             text += f", for example {spelled(name, in_code=in_code)}={example}"
-        problems.setdefault(name, text)
+        problems.setdefault(name, spelled_out(text, in_code=in_code))
     return failed(problems, in_code=in_code)

@@ -159,6 +159,14 @@ def test_what_is_pure_knows_no_clock_network_framework_or_log():
     assert offenders == []
 
 
+def test_texts_below_the_settings_name_settings_and_no_environment_variables():
+    """Who configures in code has no such variables; what reads the environment adds the prefix (`spelled_out`)."""
+    below = ("errors.py", "models.py", "protocol/", "stores/")
+    sources = {path: source for path, source in _sources().items() if path.startswith(below)}
+    assert len(sources) > 10
+    assert [path for path, source in sources.items() if "MCP_OAUTH2_" in source] == []
+
+
 def test_a_module_has_at_most_300_lines():
     lengths = {path: len(source.splitlines()) for path, source in _sources().items()}
     assert {path: length for path, length in lengths.items() if length > MAX_MODULE_LINES} == {}

@@ -16,7 +16,7 @@ GOOD = {"issuer": "https://auth.example.com", "resource": "https://api.example.c
         ({"issuer": ""}, "ISSUER", "is empty"),
         ({"resource": None}, "RESOURCE", "is missing"),
         ({"issuer": "http://auth.example.com"}, "ISSUER", "must use https"),
-        ({"issuer": "http://localhost:9000"}, "ISSUER", "MCP_OAUTH2_ALLOW_INSECURE_HTTP=true"),
+        ({"issuer": "http://localhost:9000"}, "ISSUER", "use allow_insecure_http=true"),
         ({"issuer": "https://auth.example.com "}, "ISSUER", "white space"),
         ({"issuer": "https://a.example, https://b.example"}, "ISSUER", "white space"),
         ({"issuer": "https://a.example,https://a.example"}, "ISSUER", "twice"),
@@ -247,7 +247,14 @@ def test_whether_http_is_allowed_counts_for_every_url_in_whatever_order_argument
     for name, url in urls.items():
         with pytest.raises(ValidationError) as caught:
             OAuth2Settings(**{**GOOD, name: url})
-        assert "ALLOW_INSECURE_HTTP" in str(caught.value)
+        assert "use allow_insecure_http=true" in str(caught.value)
+
+
+def test_who_sets_variables_is_told_of_variables(monkeypatch):
+    monkeypatch.setenv("MCP_OAUTH2_ISSUER", "http://localhost:9000")
+    monkeypatch.setenv("MCP_OAUTH2_RESOURCE", "https://api.example.com/mcp")
+    with pytest.raises(ValidationError, match="use MCP_OAUTH2_ALLOW_INSECURE_HTTP=true"):
+        OAuth2Settings()
 
 
 def test_a_flag_that_is_no_answer_is_the_only_thing_said():

@@ -42,12 +42,12 @@ def read_metadata(issuer: str, document: dict[str, Any]) -> IssuerMetadata:
     """
     if document.get("issuer") != issuer:
         raise DocumentError(
-            "the document names another issuer than MCP_OAUTH2_ISSUER, which must equal it to the last character "
+            "the document names another issuer than the setting issuer, which must equal it to the last character "
             "(often a slash at the end)"
         )
     jwks_uri = document.get("jwks_uri")
     if not isinstance(jwks_uri, str):
-        raise DocumentError("the document names no jwks_uri; set MCP_OAUTH2_JWKS_URI if the issuer has one")
+        raise DocumentError("the document names no jwks_uri; use the setting jwks_uri if the issuer has one")
     authorization, token = (document.get(f"{name}_endpoint") for name in ("authorization", "token"))
     grants = document.get("grant_types_supported")
     return IssuerMetadata(

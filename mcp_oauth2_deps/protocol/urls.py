@@ -69,7 +69,7 @@ def _scheme_problem(parts: SplitResult, allow_insecure_http: bool) -> str | None
     if not is_loopback_host(parts.hostname or ""):
         return "must use https; http is possible for loopback hosts only, and only in development"
     if not allow_insecure_http:
-        return "uses http; for development on this machine set MCP_OAUTH2_ALLOW_INSECURE_HTTP=true"
+        return "uses http; for development on this machine use the setting allow_insecure_http=true"
     return None
 
 

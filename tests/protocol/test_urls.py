@@ -33,7 +33,7 @@ def test_an_https_url_is_fit(url):
 @pytest.mark.parametrize("url", ["http://localhost:8000/mcp", "http://127.0.0.1/mcp", "http://[::1]:8000/mcp"])
 def test_http_on_a_loopback_host_is_fit_only_where_development_allows_it(url):
     assert url_problem(url, allow_insecure_http=True) is None
-    assert "MCP_OAUTH2_ALLOW_INSECURE_HTTP=true" in url_problem(url, allow_insecure_http=False)
+    assert "the setting allow_insecure_http=true" in url_problem(url, allow_insecure_http=False)
 
 
 @pytest.mark.parametrize(
