@@ -4,6 +4,7 @@ Every way to write the type is tried at every place. The control rows try the sa
 the type that is refused. The same for the places of the MCP engines: `tests/mcp/test_trust_values.py`.
 """
 
+import builtins
 import contextlib
 import copy
 import dataclasses
@@ -12,6 +13,7 @@ import importlib
 import inspect
 import pickle
 import pkgutil
+import re
 import sys
 import types
 from typing import Annotated, Any
@@ -327,6 +329,71 @@ def test_a_name_that_FastAPI_cannot_resolve_makes_nothing(monkeypatch, declarati
         for body in (FORGED, {"token": FORGED}):
             client.post(target, json=body)
     assert [token for token in module.made if token is not None] == []
+
+
+_GUARDED = "Annotated[AccessToken | None, Security(auth.require_scopes('admin'))] = None"
+_UNGUARDED = {
+    "route": "@app.get('/x')\ndef route(token: {}):\n    return 'in'\n",
+    "included": "router = APIRouter()\n@router.get('/x')\ndef route(token: {}):\n    return 'in'\napp.include_router(router)\n",
+    "included twice": (
+        "inner, outer = APIRouter(), APIRouter()\n@inner.get('/x')\ndef route(token: {}):\n    return 'in'\n"
+        "outer.include_router(inner)\napp.include_router(outer)\n"
+    ),
+    "dependency": "def mine(token: {}):\n    return 1\n@app.get('/x')\ndef route(one: int = Depends(mine)):\n    return 'in'\n",
+    "dependency of a route": "def mine(token: {}):\n    return 1\n@app.get('/x', dependencies=[Depends(mine)])\ndef route():\n    return 'in'\n",
+    "dependency of an app": (
+        "def mine(token: {}):\n    return 1\napp.router.dependencies.append(Depends(mine))\n@app.get('/x')\ndef route():\n    return 'in'\n"
+    ),
+    "dependency of an included router": (
+        "def mine(token: {}):\n    return 1\nrouter = APIRouter()\n@router.get('/x')\ndef route():\n    return 'in'\n"
+        "app.include_router(router, dependencies=[Depends(mine)])\n"
+    ),
+}
+_WEBSOCKETS = {
+    "route": "@app.websocket('/x')\nasync def route(websocket: WebSocket, token: {}):\n    pass\n",
+    "included": (
+        "router = APIRouter()\n@router.websocket('/x')\nasync def route(websocket: WebSocket, token: {}):\n    pass\n"
+        "app.include_router(router)\n"
+    ),
+}
+_APP = (
+    "from fastapi import APIRouter, Security, WebSocket\nfrom mcp_oauth2_deps import OAuth2BearerScheme\n"
+    "auth, app = OAuth2BearerScheme(settings), FastAPI()\napp.include_router(auth.router())\n"
+)
+
+
+async def _start(monkeypatch, declaration):
+    app = _app(monkeypatch, _UNKNOWN, declaration)
+    async with app.router.lifespan_context(app):
+        pass
+
+
+def _app(monkeypatch, head, declaration):
+    monkeypatch.setattr(builtins, "settings", SETTINGS, raising=False)
+    return _run(monkeypatch, head + _IMPORTS + _APP + declaration.format(_GUARDED)).app
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [*_UNGUARDED.values(), *_WEBSOCKETS.values()],
+    ids=[*_UNGUARDED, *(f"websocket, {name}" for name in _WEBSOCKETS)],
+)
+async def test_a_guard_that_FastAPI_cannot_see_stops_the_start(monkeypatch, declaration):  # noqa: N802
+    with pytest.raises((DeclarationError, NameError), match="AccessToken") as caught:
+        await _start(monkeypatch, declaration)
+    # Older versions of FastAPI say it themselves, at the declaration.
+    if caught.type is DeclarationError:
+        assert re.search(
+            r"token: Annotated\[AccessToken .* of (route|mine)\. Import it outside of `if TYPE_CHECKING:`", str(caught.value)
+        )
+
+
+@pytest.mark.parametrize("declaration", _UNGUARDED.values(), ids=_UNGUARDED)
+@pytest.mark.parametrize("head", [_PLAIN, _LATE], ids=["evaluated", "from __future__"])
+async def test_control_a_guard_that_FastAPI_can_see_guards(monkeypatch, head, declaration):  # noqa: N802
+    app = _app(monkeypatch, head, declaration)
+    async with app.router.lifespan_context(app):
+        assert TestClient(app).get("/x").status_code == 401
 
 
 # What goes on working.
