@@ -136,7 +136,7 @@ def test_the_example_file_lists_every_setting_and_is_valid(tmp_path):
     text = (Path(__file__).parent.parent / ".env.example").read_text("utf-8")
     listed = re.findall(r"^#?MCP_OAUTH2_(\w+)=", text, re.MULTILINE)
     assert sorted(name.lower() for name in listed) == sorted(OAuth2Settings.model_fields)
-    (tmp_path / "env").write_text(re.sub(r"^#(MCP_OAUTH2_)", r"\1", text, flags=re.MULTILINE))
+    (tmp_path / "env").write_text(re.sub(r"^#(MCP_OAUTH2_)", r"\1", text, flags=re.MULTILINE), "utf-8")
     shown = OAuth2Settings(_env_file=tmp_path / "env")
     # A number or a switch is shown with its default; what has none in the code is an example.
     for name, field in OAuth2Settings.model_fields.items():
