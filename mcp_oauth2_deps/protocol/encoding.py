@@ -3,6 +3,7 @@
 What a decoded value means does not belong here.
 """
 
+import gc
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,19 +15,24 @@ from mcp_oauth2_deps.models import ReadOnlyDict
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # Several times as fast as the decoder of the standard library.
 _DECODER = SchemaValidator(core_schema.bytes_schema(strict=True), core_schema.CoreConfig(val_json_bytes="base64"))
-PARSE_ON_LOOP_BYTES = 64 * 1024
-"""A JSON text up to this long is parsed within two milliseconds; longer ones are better parsed in a thread."""
+PARSE_ON_LOOP_BYTES = 32 * 1024
+"""The event loop may parse a JSON text up to this long by itself, which takes up to four milliseconds; a longer one is parsed
+in a thread."""
 MAX_VALUES = 50_000
 """How many values and names a JSON text may hold. A legitimate large text is long because of its strings."""
-MAX_TOKEN_VALUES = 2_000
-"""How many values and names the header or the payload of a token may hold. Real tokens hold some dozens; 16 KiB could hold
-6,000, which an attacker could make us allocate before the signature is checked."""
+MAX_TOKEN_VALUES = 1_000
+"""How many values and names the payload of a token may hold. Real tokens hold some dozens; 16 KiB could hold 6,000, which an
+attacker could make us allocate before the signature is checked."""
+MAX_HEADER_VALUES = 200
+"""The same for the header of a token."""
 # What a run of nineteen digits costs to read and to write, in ordinary values: integers beyond 64 bits are slow.
-_LONG_NUMBER_VALUES = 8
+_LONG_NUMBER_VALUES = 4
 _LONG_NUMBER = b"0" * 19
 _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _CONTAINERS = frozenset({dict, list})
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
+# A shorter text holds too few objects and lists to start a garbage collection.
+_FEW_BYTES = 2_000
 # Where the last character carries unused bits these must be zero, else several spellings decode alike.
 _CANONICAL_LAST = {2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 
@@ -73,8 +79,7 @@ def parse_json_object(data: bytes, *, max_values: int = MAX_VALUES) -> dict[str,
     outside = _without_strings(data, max_values) if len(data) > max_values else None
     if outside is not None and _count_values(outside) > max_values:
         raise ValueError("too many values")
-    # By default the parser keeps strings for the whole process, and so those of tokens that nobody has verified yet.
-    value = from_json(data, allow_inf_nan=False, cache_strings="keys")
+    value = _parse(data)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     written = to_json(value, inf_nan_mode="constants")
@@ -82,6 +87,24 @@ def parse_json_object(data: bytes, *, max_values: int = MAX_VALUES) -> dict[str,
     if written != data:
         _verify_nothing_lost(outside or _without_strings(data), _without_strings(written))
     return value
+
+
+def _parse(data: bytes) -> Any:
+    """The value of a JSON text, in which of repeated members the last one counts.
+
+    Python 3.11 may collect garbage at every allocation. Reading thousands of nested lists would then start, time and again, a
+    collection of all objects of the process, which stops the event loop for tens of milliseconds. So collections wait until
+    the text is read, as they do in later versions.
+    """
+    pausing = len(data) > _FEW_BYTES and gc.isenabled()
+    if pausing:
+        gc.disable()
+    try:
+        # By default the parser keeps strings for the whole process, and so those of tokens that nobody has verified yet.
+        return from_json(data, allow_inf_nan=False, cache_strings="keys")
+    finally:
+        if pausing:
+            gc.enable()
 
 
 def read_only(members: Mapping[str, Any]) -> ReadOnlyDict:

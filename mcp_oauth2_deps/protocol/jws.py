@@ -17,7 +17,7 @@ from jose.backends.base import Key
 from jose.backends.cryptography_backend import CryptographyECKey, CryptographyRSAKey
 
 from mcp_oauth2_deps.errors import InvalidTokenError
-from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, decode_base64url, parse_json_object
+from mcp_oauth2_deps.protocol.encoding import MAX_HEADER_VALUES, decode_base64url, parse_json_object
 
 RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 CURVE_ALGORITHM = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
@@ -146,7 +146,7 @@ def read_header(segment: bytes) -> UnverifiedHeader:
             understand none.
     """
     try:
-        header = parse_json_object(decode_base64url(segment), max_values=MAX_TOKEN_VALUES)
+        header = parse_json_object(decode_base64url(segment), max_values=MAX_HEADER_VALUES)
     except ValueError:
         raise InvalidTokenError("malformed") from None
     for name in ("crit", "b64"):

@@ -1,7 +1,10 @@
 """Base64url and JSON that have one reading. Texts that have none or two stand in `tests/support/bad_tokens.py`."""
 
+import contextlib
+import gc
 import json
 import math
+import time
 
 import pytest
 from bad_tokens import BAD_JSON
@@ -135,8 +138,8 @@ _FILLINGS = {
     "nested lists": ("[[[]]]", 4),
     "nested objects": ('{"":{}}', 4),
     "integers of 18 digits": ("9" * 18, 1),
-    "integers of 19 digits": ("9" * 19, 9),
-    "integers of 38 digits": ("1" * 38, 17),
+    "integers of 19 digits": ("9" * 19, 5),
+    "integers of 38 digits": ("1" * 38, 9),
 }
 
 
@@ -179,6 +182,70 @@ def test_a_large_document_is_bounded_unless_it_says_otherwise():
 def test_what_stands_in_a_text_does_not_count(text):
     data = b'{"a":"' + text + b'","b":"' + b"x" * 70_000 + b'"}'
     assert set(parse_json_object(data, max_values=10)) == {"a", "b"}
+
+
+def _seconds(text, max_values):
+    """What the quickest of five readings takes, without what else this machine does."""
+    spent = []
+    for _ in range(5):
+        started = time.thread_time()
+        with contextlib.suppress(ValueError):
+            parse_json_object(text, max_values=max_values)
+        spent.append(time.thread_time() - started)
+    return min(spent)
+
+
+_DEAR = [*("1e9", "9" * 19, "9" * 4000, "1e-300", "[]", "{}", "[" * 150 + "]" * 150, '{"":{}}', '{"a":1,"a":2}', '""')]
+_DEAR += [
+    '"\\u00e9"',
+    '"\\""',
+    '"' + '\\"' * 200 + '"',
+    '"' + "\\\\" * 200 + '"',
+    '"\\n"',
+    "1 ",
+    " " * 99 + "1",
+    "\u6f22",
+    "[" * 190,
+]
+
+
+@pytest.mark.parametrize(
+    ("size", "max_values", "bound"), [(12_000, MAX_TOKEN_VALUES, 50), (64_000, MAX_VALUES, 100)], ids=["token", "message"]
+)
+@pytest.mark.parametrize("filling", _DEAR, ids=lambda filling: filling[:20])
+@pytest.mark.parametrize("named", [False, True], ids=["list", "members"])
+def test_no_filling_costs_much_more_than_plain_text(size, max_values, bound, filling, named):
+    """A second parser took a hundred times as long for numbers with an exponent. Now the dearest token takes 20 times as long."""
+    plain = json.dumps({"a": "x" * size}).encode()
+    count = size // (len(filling) + (9 if named else 1))
+    text = ",".join(f'"n{number:04}":{filling}' if named else filling for number in range(count))
+    text = "{" + text + " }" if named else '{"a": [' + text + "]}"
+    assert _seconds(text.encode(), max_values) < bound * _seconds(plain, max_values)
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"a": [' + b"[[]]," * 5_000 + b"[]]}", b'{"a": [' + b"[[]]," * 5_000], ids=["good", "cut off"]
+)
+@pytest.mark.parametrize("collecting", [True, False])
+def test_reading_thousands_of_lists_starts_no_collection_and_leaves_the_collector_as_it_was(text, collecting):
+    started = []
+
+    def note(phase, info):
+        started.append(info["generation"])
+
+    was = gc.isenabled()
+    gc.collect()
+    (gc.enable if collecting else gc.disable)()
+    gc.callbacks.append(note)
+    try:
+        with contextlib.suppress(ValueError):
+            parse_json_object(text)
+        assert gc.isenabled() == collecting
+    finally:
+        gc.callbacks.remove(note)
+        (gc.enable if was else gc.disable)()
+    # What was put off is one look at the young objects, begun and ended.
+    assert started in ([], [0, 0])
 
 
 def test_a_copy_is_read_only_in_depth():

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from mcp_oauth2_deps.errors import InvalidTokenError
-from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES
+from mcp_oauth2_deps.protocol.encoding import MAX_HEADER_VALUES
 from mcp_oauth2_deps.protocol.jws import (
     _SMALL_ORDER_Y,
     MAX_TOKEN_BYTES,
@@ -158,7 +158,7 @@ def test_a_refusal_has_no_cause_that_carries_the_token():
 
 
 def test_a_header_of_very_many_lists_is_malformed(base64url):
-    segment = base64url(b'{"alg":"RS256","x":[' + b",".join([b"[]"] * MAX_TOKEN_VALUES) + b"]}").encode()
+    segment = base64url(b'{"alg":"RS256","x":[' + b",".join([b"[]"] * MAX_HEADER_VALUES) + b"]}").encode()
     with pytest.raises(InvalidTokenError) as refusal:
         read_header(segment)
     assert refusal.value.reason == "malformed"
