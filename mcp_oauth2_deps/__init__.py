@@ -11,4 +11,6 @@ from mcp_oauth2_deps.fastapi.scheme import until_expiry as until_expiry
 from mcp_oauth2_deps.models import AccessToken as AccessToken
 from mcp_oauth2_deps.protocol.policy import TokenPolicy as TokenPolicy
 from mcp_oauth2_deps.settings import OAuth2Settings as OAuth2Settings
+from mcp_oauth2_deps.stores.documents import Document as Document
+from mcp_oauth2_deps.stores.documents import DocumentSource as DocumentSource
 from mcp_oauth2_deps.stores.jwks import JWKSStore as JWKSStore

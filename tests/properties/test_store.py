@@ -9,9 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mcp_oauth2_deps import JWKSStore
+from mcp_oauth2_deps import Document, JWKSStore
 from mcp_oauth2_deps.errors import DocumentError, IssuerUnavailableError
-from mcp_oauth2_deps.stores.documents import Document
 from mcp_oauth2_deps.testing import SigningKey
 
 URLS = ("https://one.example.com", "https://two.example.com", "https://three.example.com")

@@ -1,9 +1,12 @@
 """Proxies and certificates of the environment that cannot be used are named, by variable and never by value (OPERATIONS 1)."""
 
 import os
+import re
 import socket
+import threading
 
 import pytest
+from raw_issuer import Certificate, raw_issuer
 
 from mcp_oauth2_deps.errors import DocumentError
 from mcp_oauth2_deps.stores.documents import HTTPDocuments
@@ -90,7 +93,6 @@ async def test_a_proxy_that_does_not_answer_is_named(failure, variables, name):
 
 async def test_a_proxy_that_refuses_is_named(failure):
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        import threading
 
         def refuse():
             connection, _ = listener.accept()
@@ -137,6 +139,17 @@ async def test_certificates_that_cannot_be_read_are_named(failure, tmp_path, kin
 async def test_a_directory_of_certificates_that_is_none_is_named(failure, tmp_path):
     text = await failure(SSL_CERT_DIR=str(tmp_path / "absent"))
     assert text == "the environment variable SSL_CERT_DIR names no directory; correct or unset it"
+
+
+async def test_an_untrusted_certificate_is_said_to_be_the_cause(failure, monkeypatch, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "ours").mkdir()
+    theirs, ours = Certificate(tmp_path / "theirs"), Certificate(tmp_path / "ours")
+    with raw_issuer(list, theirs) as url:
+        text = await failure(url)
+        assert re.fullmatch(r"no connection \(its certificate is not trusted: self.signed certificate\)", text)
+        text = await failure(url, SSL_CERT_FILE=str(ours.path))
+        assert text.endswith("; those that are trusted come from the environment variable SSL_CERT_FILE)")
 
 
 async def test_a_variable_that_is_empty_is_as_none(failure):

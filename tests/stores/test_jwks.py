@@ -3,9 +3,8 @@ import asyncio
 import pytest
 from raw_issuer import watched_loop
 
-from mcp_oauth2_deps import JWKSStore
+from mcp_oauth2_deps import Document, JWKSStore
 from mcp_oauth2_deps.errors import DocumentError, IssuerUnavailableError
-from mcp_oauth2_deps.stores.documents import Document
 from mcp_oauth2_deps.testing.keys import SigningKey, base64url
 
 ISSUER = "https://auth.example.com"

@@ -5,9 +5,8 @@ import logging
 
 import pytest
 
-from mcp_oauth2_deps import JWKSStore
+from mcp_oauth2_deps import Document, JWKSStore
 from mcp_oauth2_deps.errors import DocumentError, IssuerUnavailableError
-from mcp_oauth2_deps.stores.documents import Document
 
 ISSUER = "https://auth.example.com"
 URL = f"{ISSUER}/jwks"

@@ -6,9 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mcp_oauth2_deps import Authenticator, JWKSStore, OAuth2Settings
+from mcp_oauth2_deps import Authenticator, Document, JWKSStore, OAuth2Settings
 from mcp_oauth2_deps.errors import DocumentError, InvalidTokenError, IssuerUnavailableError
-from mcp_oauth2_deps.stores.documents import Document
 from mcp_oauth2_deps.testing import SigningKey
 
 COUNT = 1000
