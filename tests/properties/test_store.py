@@ -48,6 +48,10 @@ class Issuer:
             self.served.append(self.published)
             self.loaded = self.clock(), self.published
             return Document({"keys": [KEYS[kid] for kid in sorted(self.published)]})
+        except asyncio.CancelledError:
+            # An attempt that the store itself ended says nothing of the issuer, so it starts no cooldown.
+            self.attempts.pop()
+            raise
         finally:
             self.running -= 1
 
@@ -126,12 +130,14 @@ class StoreMachine(RuleBasedStateMachine):
         assert frozenset(task.result().key_ids) in issuer.served
 
     def current(self, issuer):
-        """The keys that a request would get now. What it starts in the background runs at the next turn."""
+        """The keys that a request would get now. What it starts in the background has run when this returns."""
 
         async def ask():
             return self.store.current_and_refresh_ahead(issuer.url)
 
-        return self.loop.run_until_complete(ask())
+        current = self.loop.run_until_complete(ask())
+        self.turn()
+        return current
 
     def start(self, kind, issuer, count=1):
         tasks = [self.loop.create_task(getattr(self.store, kind)(issuer.url)) for _ in range(count)]
@@ -269,11 +275,9 @@ class StoreMachine(RuleBasedStateMachine):
         asked = len(issuer.attempts)
         self.now += SOFT - 1
         assert self.current(issuer) is task.result()
-        self.turn()
         assert len(issuer.attempts) == asked
         self.now += 1
         assert self.current(issuer) is task.result()
-        self.turn()
         assert len(issuer.attempts) == asked + 1
 
     @invariant()
@@ -281,25 +285,18 @@ class StoreMachine(RuleBasedStateMachine):
         assert [issuer.most_running for issuer in self.issuers if issuer.most_running > 1] == []
 
     @invariant()
-    def keys_are_those_last_served_and_never_past_their_hard_age(self):
+    def keys_are_those_last_served_and_good_ones_are_not_lost(self):
+        remembered = 0
         for issuer in self.issuers:
+            loaded = issuer.loaded
             current = self.current(issuer)
             if current is not None:
-                loaded_at, kids = issuer.loaded
-                assert current.key_ids == kids
-                assert self.now < loaded_at + HARD
-
-    @invariant()
-    def good_keys_are_never_lost_before_their_hard_age(self):
-        if self.displaces or self.went_back:
-            return
-        for issuer in self.issuers:
-            if issuer.loaded is not None and self.now < issuer.loaded[0] + HARD:
-                assert self.current(issuer) is not None
-
-    @invariant()
-    def no_more_issuers_are_remembered_than_there_is_room_for(self):
-        assert sum(self.current(issuer) is not None for issuer in self.issuers) <= self.max_issuers
+                remembered += 1
+                assert current.key_ids == loaded[1]
+                assert self.now < loaded[0] + HARD, "keys are past their hard age"
+            elif loaded is not None and not self.displaces and not self.went_back:
+                assert self.now >= loaded[0] + HARD, "good keys are lost before their hard age"
+        assert remembered <= self.max_issuers
 
     @invariant()
     def attempts_keep_the_cooldown(self):
@@ -314,7 +311,7 @@ class CrowdedStoreMachine(StoreMachine):
     max_issuers = 1
 
 
-StoreMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=30)
-CrowdedStoreMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
+StoreMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
+CrowdedStoreMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
 TestStore = StoreMachine.TestCase
 TestCrowdedStore = CrowdedStoreMachine.TestCase
