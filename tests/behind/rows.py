@@ -323,6 +323,7 @@ ELSEWHERE = {
     "fastmcp.server.server.FastMCP": "every row",
     "fastmcp.server.sessions.SessionProvider": "test_sessions.py",
     "fastmcp.skills.extension.SkillsExtension": "test_skills.py",
+    "fastmcp_tasks.extension.TasksExtension": "test_tasks.py",
 }
 
 FASTMCP = {
