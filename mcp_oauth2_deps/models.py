@@ -4,7 +4,7 @@ Rules about them live in `protocol`; nothing here parses, fetches or decides.
 """
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Never
 
@@ -147,9 +147,9 @@ class ScopeRequirement:
     all_of: tuple[str, ...] = ()
     any_of: tuple[tuple[str, ...], ...] = ()
 
-    def __iter__(self) -> Iterator[str]:
-        """Every scope named, once, in the order of declaration."""
-        return iter(dict.fromkeys((*self.all_of, *(scope for group in self.any_of for scope in group))))
+    def names(self) -> tuple[str, ...]:
+        """Every scope named, once, in the order of declaration; which of them are alternatives is not said."""
+        return tuple(dict.fromkeys((*self.all_of, *(scope for group in self.any_of for scope in group))))
 
     def with_all_of(self, scopes: Sequence[str]) -> "ScopeRequirement":
         """This, and all these scopes too."""

@@ -128,7 +128,7 @@ class Gate:
         challenge = challenge_for(
             error,
             resource_metadata=metadata_url(settings.resource, settings.metadata_url),
-            scopes=tuple(self._demanded_by_route(connection) + demanded),
+            scopes=(self._demanded_by_route(connection) + demanded).names(),
             known_scopes=self.scopes.known.union(settings.scopes),
         )
         logger.info("refused with %d: %s", challenge.status, refusal_facts(error, token))
@@ -147,5 +147,5 @@ class Gate:
         known = self._requirements.get(id(dependant))
         if known is None or known[0] is not dependant:
             known = self._requirements[id(dependant)] = dependant, collect_requirement(dependant, self, self.verifiers, {})
-            self.scopes.announce(known[1])
+            self.scopes.announce(known[1].names())
         return known[1]

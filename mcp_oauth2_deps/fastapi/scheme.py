@@ -168,7 +168,7 @@ class OAuth2BearerScheme(OAuth2):
             ValueError: something that is no scope, or `offline_access`, which is no right at a resource.
         """
         requirement = scope_requirement(*scopes, any_of=any_of)
-        self.gate.scopes.announce(requirement)
+        self.gate.scopes.announce(requirement.names())
         return ScopeGuard(self, requirement)
 
     def router(self) -> APIRouter:

@@ -44,7 +44,7 @@ class scopes(Demand):  # noqa: N801  # read as a word in a table and above a fun
         self.requirement = scope_requirement(*names, any_of=any_of)
 
     def __repr__(self) -> str:
-        return f"scopes({', '.join(map(repr, self.requirement))})"
+        return f"scopes({', '.join(map(repr, self.requirement.names()))})"
 
     def __call__(self, function: _Function) -> _Function:
         """The function, guarded.
@@ -108,7 +108,7 @@ def _verify(requirement: ScopeRequirement, name: str) -> None:
             logger.info("refused at the function %s: reason=insufficient_scope %s", name, facts_line(facts))
             message = f"insufficient_scope: the token does not hold {', '.join(missing)}"
             raise refusal(
-                "insufficient_scope", message, required=tuple(requirement), granted=caller.token.scopes, missing=missing
+                "insufficient_scope", message, required=requirement.names(), granted=caller.token.scopes, missing=missing
             )
     elif caller_is_missing():
         logger.warning(
@@ -116,5 +116,5 @@ def _verify(requirement: ScopeRequirement, name: str) -> None:
             "with asyncio.to_thread or contextvars.copy_context().run, or say that there is none: with without_caller(): ...",
             name,
         )
-        needed = tuple(requirement)
+        needed = requirement.names()
         raise refusal("no_caller", "refused: no caller is in sight", required=needed, granted=frozenset(), missing=needed)

@@ -86,7 +86,7 @@ class MCPRoutes:
         self._list_filter = list_filter
         self._rules = Rulebook(table, engine)
         self._app: ASGIApp | None = None
-        scheme.gate.scopes.announce_basic(table.base)
+        scheme.gate.scopes.announce_basic(table.base.names())
         scheme.gate.scopes.announce(table.scopes(), advertise=table.advertise)
 
     def router(self) -> APIRouter:
@@ -185,7 +185,7 @@ class MCPRoutes:
                 logger.info(
                     "a call to one of the %s without a rule is denied; give it one, or set default='method'", message.kind
                 )
-                raise InsufficientScopeError(required=tuple(self._table.base), granted=token.scopes, missing=())
+                raise InsufficientScopeError(required=self._table.base.names(), granted=token.scopes, missing=())
             verify_scopes(requirement, token.scopes, self._scheme.authenticator.policy.scope_hierarchy)
         except InsufficientScopeError as error:
             self._scheme.gate.refuse(error, request, requirement, token)

@@ -34,7 +34,7 @@ class Rulebook:
                 continue
             functions = [function for several in held.values() for function in several]
             declared = [requirement for function in functions if (requirement := declared_scopes(function))]
-            scopes.extend(scope for requirement in declared for scope in requirement)
+            scopes.extend(scope for requirement in declared for scope in requirement.names())
             if declared:
                 ruled.add(kind)
             # Resources may come from templates, whose URIs are not known.

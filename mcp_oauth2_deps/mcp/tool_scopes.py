@@ -135,7 +135,7 @@ class ToolScopes:
 
 def _all_scopes(table: ToolScopes) -> list[str]:
     requirements = [table.base, *table.by_method.values(), *(rule for rules in table.by_kind.values() for rule in rules.values())]
-    return list(dict.fromkeys(scope for requirement in requirements for scope in requirement))
+    return list(dict.fromkeys(scope for requirement in requirements for scope in requirement.names()))
 
 
 def _fits(pattern: str, text: str) -> bool:

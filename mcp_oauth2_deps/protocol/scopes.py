@@ -126,4 +126,4 @@ def verify_scopes(requirement: ScopeRequirement, granted: frozenset[str], hierar
     """
     missing = missing_scopes(requirement, granted, hierarchy)
     if missing:
-        raise InsufficientScopeError(required=tuple(requirement), granted=granted, missing=missing)
+        raise InsufficientScopeError(required=requirement.names(), granted=granted, missing=missing)

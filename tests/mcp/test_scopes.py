@@ -328,7 +328,7 @@ def test_rules_in_two_decorators_add_up():
 
     from mcp_oauth2_deps.mcp.function_scopes import declared_scopes
 
-    assert set(declared_scopes(function)) == {"a", "b", "c"}
+    assert set(declared_scopes(function).names()) == {"a", "b", "c"}
     # Outside of a guarded route nobody is calling.
     assert function() == 1
     assert current_token_or_none() is None

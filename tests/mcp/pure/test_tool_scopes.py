@@ -143,4 +143,4 @@ def test_a_star_stands_for_any_characters(pattern, fitting, foreign):
 def test_a_query_or_fragment_needs_no_less(uri):
     table = ToolScopes(resources={"d://h/s": ["secret"], "d://h/*": ["read"]}, default="method")
     needed = table.needed_for(call(uri, "resources"))
-    assert set(needed) == {"secret", "read"}
+    assert set(needed.names()) == {"secret", "read"}
