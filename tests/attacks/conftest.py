@@ -72,6 +72,8 @@ def attacked(request, issuers, tmp_path_factory):
         "MCP_OAUTH2_RESOURCE": RESOURCE,
         "MCP_OAUTH2_ALLOW_INSECURE_HTTP": "true",
         "MCP_OAUTH2_SCOPES": '{"a": "A", "b": "B"}',
+        # Its lines then go where all others go; by itself it writes tables for a terminal.
+        "FASTMCP_LOG_ENABLED": "false",
         "MCP_OAUTH2_SCOPE_HIERARCHY": '{"admin": ["a"]}',
     }
     command = [sys.executable, str(SUPPORT / "attacked_app.py"), request.param]
