@@ -37,7 +37,7 @@ DOORS = {
     "fastapi": ("fastapi/", "mcp/", "testing/", "demo/"),
     "starlette": ("fastapi/", "mcp/", "testing/", "demo/"),
 }
-PURE = ("protocol/", "mcp/messages.py", "mcp/tool_scopes.py")
+PURE = ("protocol/", "mcp/messages.py", "mcp/tool_scopes.py", "mcp/uris.py")
 IMPURE = ("asyncio", "time", "socket", "threading", "httpx", "cachetools", "fastapi", "starlette", "logging")
 
 

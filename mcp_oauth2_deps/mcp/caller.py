@@ -5,7 +5,7 @@ Engines do not belong here.
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from mcp_oauth2_deps.models import AccessToken, NeverFromRequest, ScopeRequirement
@@ -14,12 +14,21 @@ from mcp_oauth2_deps.protocol.scopes import missing_scopes
 
 @dataclass(frozen=True, slots=True)
 class Caller(NeverFromRequest):
-    """The caller of one message, and what its scopes imply."""
+    """The caller of one message, and what its scopes imply.
+
+    Attributes:
+        token: what was verified.
+        hierarchy: what scopes imply.
+        rules: what decides about this caller, of the route by which the message came.
+        decided: what was decided about this message so far.
+    """
 
     _write_instead: ClassVar[str] = "a tool calls `current_token()`"
 
     token: AccessToken
     hierarchy: Mapping[str, frozenset[str]]
+    rules: object = None
+    decided: dict[tuple[object, ...], bool] = field(default_factory=dict, compare=False, repr=False)
 
     def holds(self, requirement: ScopeRequirement) -> bool:
         """Whether the token covers the requirement."""

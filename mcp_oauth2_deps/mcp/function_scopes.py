@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from mcp_oauth2_deps.fastapi.refusals import facts_line
+from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.mcp.callers import caller_in_sight, caller_is_missing
 from mcp_oauth2_deps.mcp.engines.refusals import refusal
 from mcp_oauth2_deps.mcp.tool_scopes import Demand
@@ -101,20 +102,40 @@ def _verify(requirement: ScopeRequirement, name: str) -> None:
     """
     caller = caller_in_sight()
     if caller is not None:
-        missing = missing_scopes(requirement, caller.token.scopes, caller.hierarchy)
-        if missing:
-            facts = {"missing": ",".join(missing), "issuer": caller.token.issuer}
-            facts |= {"client": caller.token.client_id or "", "subject": caller.token.subject or ""}
-            logger.info("refused at the function %s: reason=insufficient_scope %s", name, facts_line(facts))
-            message = f"insufficient_scope: the token does not hold {', '.join(missing)}"
-            raise refusal(
-                "insufficient_scope", message, required=requirement.names(), granted=caller.token.scopes, missing=missing
-            )
+        if not caller.holds(requirement):
+            raise refuse_shortfall(caller, requirement, f"the function {name}")
     elif caller_is_missing():
-        logger.warning(
-            "refused at the function %s: reason=no_caller; it runs in a thread or task that lost its caller. Keep the caller "
-            "with asyncio.to_thread or contextvars.copy_context().run, or say that there is none: with without_caller(): ...",
-            name,
-        )
-        needed = requirement.names()
-        raise refusal("no_caller", "refused: no caller is in sight", required=needed, granted=frozenset(), missing=needed)
+        raise refuse_nobody(requirement, f"the function {name}")
+
+
+def refuse_shortfall(caller: Caller, requirement: ScopeRequirement | None, where: str) -> Exception:
+    """The error for a caller who does not hold what is needed, after its line in the log.
+
+    Args:
+        caller: who is calling.
+        requirement: what is needed; none where nobody is let through, because there is no rule.
+        where: what refuses, for the log.
+    """
+    token = caller.token
+    missing = missing_scopes(requirement or ScopeRequirement(), token.scopes, caller.hierarchy)
+    facts = {"missing": ",".join(missing), "issuer": token.issuer, "client": token.client_id, "subject": token.subject}
+    logger.info("refused at %s: reason=insufficient_scope %s", where, facts_line(facts))
+    needs = f"the token does not hold {', '.join(missing)}" if missing else "there is no rule that lets anybody use this"
+    return refusal(
+        "insufficient_scope",
+        f"insufficient_scope: {needs}",
+        required=requirement.names() if requirement else (),
+        granted=token.scopes,
+        missing=missing,
+    )
+
+
+def refuse_nobody(requirement: ScopeRequirement, where: str) -> Exception:
+    """The error where a caller should be in sight and is not, after its line in the log."""
+    logger.warning(
+        "refused at %s: reason=no_caller; it runs in a thread or task that lost its caller. Keep the caller "
+        "with asyncio.to_thread or contextvars.copy_context().run, or say that there is none: with without_caller(): ...",
+        where,
+    )
+    needed = requirement.names()
+    return refusal("no_caller", "refused: no caller is in sight", required=needed, granted=frozenset(), missing=needed)

@@ -8,45 +8,37 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from mcp_oauth2_deps.mcp.caller import current_caller
-from mcp_oauth2_deps.mcp.messages import Message
-from mcp_oauth2_deps.models import ScopeRequirement
+from mcp_oauth2_deps.mcp.engines.engine import Admission
 
 _LISTS = {
-    "tools/list": ("tools", "name", "tools/call"),
-    "prompts/list": ("prompts", "name", "prompts/get"),
-    "resources/list": ("resources", "uri", "resources/read"),
-    "resources/templates/list": ("resourceTemplates", "uriTemplate", "resources/read"),
+    "tools/list": ("tools", "tools", "name"),
+    "prompts/list": ("prompts", "prompts", "name"),
+    "resources/list": ("resources", "resources", "uri"),
+    "resources/templates/list": ("resources", "resourceTemplates", "uriTemplate"),
 }
 
 
 class ListFilter:
     """A step in the message chain that leaves out of a list what its caller may not use."""
 
-    def __init__(self, needed_for: Callable[[Message], Awaitable[ScopeRequirement | None]]) -> None:
-        self._needed_for = needed_for
+    def __init__(self, admission: Admission, server: Any) -> None:
+        self._admission = admission
+        self._server = server
 
     async def __call__(self, context: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
         """The result, shorter where it is a list; its cache hint says that it is for this caller only."""
         result = await call_next(context)
-        caller = current_caller.get()
         place = _LISTS.get(context.method)
-        if place is None or caller is None:
+        if place is None:
             return result
         # A step further in may have answered with a model, before it is made ready for the wire.
         if isinstance(result, BaseModel):
             result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
         if not isinstance(result, dict):
             return None
-        member, name, method = place
-        kind = "resources" if member == "resourceTemplates" else member
-        shown = []
-        for one in result.get(member) or ():
-            # What has no name has no rule either.
-            if not isinstance(one, dict) or name not in one:
-                continue
-            needed = await self._needed_for(Message(method, kind, (one[name],)))
-            if needed is not None and caller.holds(needed):
-                shown.append(one)
+        kind, member, attribute = place
+        # What has no name has no rule either.
+        named = [one for one in result.get(member) or () if isinstance(one, dict) and isinstance(one.get(attribute), str)]
+        shown = await self._admission.shown(self._server, kind, [one[attribute] for one in named])
         private = {"cacheScope": "private"} if "cacheScope" in result else {}
-        return {**result, member: shown, **private}
+        return {**result, member: [one for one in named if one[attribute] in shown], **private}

@@ -92,6 +92,15 @@ def read_message(body: bytes) -> Message:
         raise MessageError(INVALID_REQUEST, "The message must be one request, notification or response.", message_id)
     if not isinstance(params, dict):
         raise MessageError(INVALID_PARAMS, "The member params must be an object.", message_id)
+    return message_of(method, params, message_id)
+
+
+def message_of(method: str, params: dict[str, Any], message_id: str | int | None = None) -> Message:
+    """The request or notification of this method.
+
+    Raises:
+        MessageError: the parameters name nothing that the method acts on, or too much.
+    """
     try:
         kind, names = _named_things(method, params)
     except (AttributeError, KeyError, TypeError, ValueError):

@@ -84,7 +84,7 @@ class MCPRoutes:
         self._given_path = path
         self._path = "/" + (path if path is not None else _resource_path(scheme)).strip("/")
         self._list_filter = list_filter
-        self._rules = Rulebook(table, engine)
+        self._rules = Rulebook(table, engine, shortens_lists=list_filter)
         self._app: ASGIApp | None = None
         scheme.gate.scopes.announce_basic(table.base.names())
         scheme.gate.scopes.announce(table.scopes(), advertise=table.advertise)
@@ -99,7 +99,7 @@ class MCPRoutes:
 
         async def bodiless(request: Request, token: demanded) -> Response:
             # Without a body there is only the stream of a session to open, or the session to end.
-            return self._hand_over(request, token, None, lasting=request.method == "GET")
+            return self._hand_over(request, self._caller(token), None, lasting=request.method == "GET")
 
         for path in dict.fromkeys((self._path, self._path.rstrip("/") + "/")):
             shown = path == self._path
@@ -133,7 +133,7 @@ class MCPRoutes:
         async with AsyncExitStack() as stack:
             if self._list_filter:
                 stack.callback(self._install_list_filter())
-            engine = await stack.enter_async_context(self._engine.run(transport))
+            engine = await stack.enter_async_context(self._engine.run(transport, self._rules))
             try:
                 declared = await self._rules.check()
             except ValueError:
@@ -160,7 +160,7 @@ class MCPRoutes:
         chain = self._engine.middleware
         if chain is None:
             raise ValueError("list_filter=True needs an MCPServer or a FastMCP server; an ASGI app cannot be looked into")
-        step = ListFilter(self._rules.needed_for)
+        step = ListFilter(self._rules, self._engine.server)
         # Outermost: nothing that another step answers by itself goes past it.
         chain.insert(0, step)
         return lambda: chain.remove(step)
@@ -174,29 +174,33 @@ class MCPRoutes:
             logger.info("refused with 400: %s %s", error, facts_line({"client": token.client_id, "subject": token.subject}))
             answer = {"code": error.code, "message": str(error)}
             return JSONResponse({"jsonrpc": "2.0", "id": error.message_id, "error": answer}, status_code=400)
-        await self._authorize(request, token, message)
-        return self._hand_over(request, token, body, lasting=message.method in LASTING_METHODS)
+        caller = self._caller(token)
+        await self._authorize(request, caller, message)
+        return self._hand_over(request, caller, body, lasting=message.method in LASTING_METHODS)
 
-    async def _authorize(self, request: Request, token: AccessToken, message: Message) -> None:
-        needed = await self._rules.needed_for(message)
-        requirement = needed or ScopeRequirement()
+    async def _authorize(self, request: Request, caller: Caller, message: Message) -> None:
+        decision = await self._rules.decide(message, caller)
+        requirement = decision.needed or ScopeRequirement()
+        token = caller.token
         try:
-            if needed is None:
+            if decision.needed is None:
                 logger.info(
                     "a call to one of the %s without a rule is denied; give it one, or set default='method'", message.kind
                 )
-                raise InsufficientScopeError(required=self._table.base.names(), granted=token.scopes, missing=())
-            verify_scopes(requirement, token.scopes, self._scheme.authenticator.policy.scope_hierarchy)
+                raise InsufficientScopeError(required=(), granted=token.scopes, missing=())
+            verify_scopes(requirement, token.scopes, caller.hierarchy)
         except InsufficientScopeError as error:
             self._scheme.gate.refuse(error, request, requirement, token)
+        self._rules.remember(message, caller, decision)
 
-    def _hand_over(self, request: Request, token: AccessToken, body: bytes | None, *, lasting: bool) -> Response:
+    def _caller(self, token: AccessToken) -> Caller:
+        return Caller(token, self._scheme.authenticator.policy.scope_hierarchy, self._rules)
+
+    def _hand_over(self, request: Request, caller: Caller, body: bytes | None, *, lasting: bool) -> Response:
         if self._app is None:
             logger.error("an MCP request came, but the app's lifespan did not run; a mounted app gets none from its parent")
             raise HTTPException(503, "The MCP server is not running.", {"Retry-After": "1"})
-        policy = self._scheme.authenticator.policy
         path = self._engine.path or self._path
-        caller = Caller(token, policy.scope_hierarchy)
         # The token stays here: no tool can forward it (MCP, "Token handling").
         headers = [header for header in request.scope["headers"] if header[0] != b"authorization"]
         presented = [value for name, value in request.scope["headers"] if name == b"authorization"]
@@ -206,9 +210,9 @@ class MCPRoutes:
         if lasting:
 
             def refuse() -> NoReturn:
-                self._scheme.gate.refuse(InvalidTokenError("expired", claim="exp"), request, self._table.base, token)
+                self._scheme.gate.refuse(InvalidTokenError("expired", claim="exp"), request, self._table.base, caller.token)
 
-            app = ending_with(token, self._scheme.authenticator, app, refuse)
+            app = ending_with(caller.token, self._scheme.authenticator, app, refuse)
         return Handover(app, changes=changes, body=body)
 
 

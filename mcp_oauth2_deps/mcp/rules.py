@@ -1,59 +1,222 @@
-"""What one message needs: by the table, by the decorators at what it acts on, and by what the engine holds.
+"""What one message needs, and what its caller may execute: by the table, by the decorators, and by what the engine has.
 
-What a message is, and how an engine is asked, do not belong here.
+How an engine is asked, and how it asks, do not belong here.
 """
 
-from dataclasses import replace
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from mcp_oauth2_deps.mcp.engines.engine import Engine
-from mcp_oauth2_deps.mcp.function_scopes import declared_scopes
-from mcp_oauth2_deps.mcp.messages import Message
-from mcp_oauth2_deps.mcp.tool_scopes import KINDS, ToolScopes
+from mcp_oauth2_deps.mcp.caller import Caller
+from mcp_oauth2_deps.mcp.callers import caller_in_sight, caller_is_missing
+from mcp_oauth2_deps.mcp.catalog import Catalog, declared_by
+from mcp_oauth2_deps.mcp.engines.engine import EXECUTED_BY, Engine, Place
+from mcp_oauth2_deps.mcp.function_scopes import declared_scopes, refuse_nobody, refuse_shortfall
+from mcp_oauth2_deps.mcp.messages import Message, MessageError, message_of
+from mcp_oauth2_deps.mcp.tool_scopes import KINDS, Held, ToolScopes
+from mcp_oauth2_deps.mcp.uris import UriPattern
 from mcp_oauth2_deps.models import ScopeRequirement
+
+logger = logging.getLogger(__name__)
+
+# So many names of one message are decided about before others get a turn on the event loop.
+_NAMES_AT_ONCE = 8
+# What is remembered for one message, and of URIs that the server has; more is decided again each time.
+_MOST_DECIDED, _MOST_PATTERNS = 10_000, 10_000
+_NOTHING = ScopeRequirement()
+# What the outermost server does not show has no name there, and so no rule.
+_NOWHERE: Sequence[Sequence[str]] = (("",),)
+
+
+class Decision(NamedTuple):
+    """What is needed beyond what every call needs, none when it is never let through; and where it will be executed."""
+
+    needed: ScopeRequirement | None
+    places: tuple[Place, ...] = ()
 
 
 class Rulebook:
-    """The rules for one server: those of the table, and those that stand at its functions."""
+    """The rules for one server: those of the table, and those that stand at its functions.
 
-    def __init__(self, table: ToolScopes, engine: Engine) -> None:
+    The route asks it about each message, and the engine once more at each execution (rule F8), by whatever way that came about.
+    """
+
+    def __init__(self, table: ToolScopes, engine: Engine, *, shortens_lists: bool) -> None:
         """Nothing is asked yet; `check` is for when the engine runs."""
+        self.shortens_lists = shortens_lists
         self._table = table
         self._engine = engine
-        self._ruled_kinds: frozenset[str] = frozenset()
+        self._known: dict[str, Catalog] = {}
+        self._patterns: dict[str, UriPattern] = {}
 
     async def check(self) -> list[str]:
-        """Compares the rules with what the engine holds, and returns the scopes that functions of it declare.
+        """Compares the rules with what the engine has, and returns the scopes that functions of it declare.
 
         Raises:
             ValueError: a rule for something that the engine does not have, which is a misspelt one.
         """
-        ruled, scopes = set(), list[str]()
+        declared: list[ScopeRequirement] = []
         for kind in KINDS:
-            held = await self._engine.names(kind)
-            if held is None:
+            components = await self._engine.held(kind)
+            if components is None:
                 continue
-            functions = [function for several in held.values() for function in several]
-            declared = [requirement for function in functions if (requirement := declared_scopes(function))]
-            scopes.extend(scope for requirement in declared for scope in requirement.names())
-            if declared:
-                ruled.add(kind)
-            # Resources may come from templates, whose URIs are not known.
-            unknown = sorted(set(self._table.by_kind[kind]) - set(held)) if kind != "resources" else []
+            catalog = self._known[kind] = Catalog(kind, components, self._pattern_of)
+            declared += catalog.declared
+            # What a search hides from lists, and what a template serves, is there too.
+            unknown = [
+                name
+                for name in self._table.rules_without(kind, catalog.names)
+                if not catalog.serving(name) and not await self._engine.named(kind, name)
+            ]
             if unknown:
                 raise ValueError(f"ToolScopes has rules for {kind} that the server does not have: {', '.join(unknown)}")
-        self._ruled_kinds = frozenset(ruled)
-        return scopes
+        return [scope for requirement in declared for scope in requirement.names()]
 
-    async def needed_for(self, message: Message) -> ScopeRequirement | None:
-        """What the message needs beyond what every call needs; none when it is never let through."""
+    async def decide(self, message: Message, caller: Caller) -> Decision:
+        """What the message needs. The engine is asked only for a caller who holds what is needed without asking it."""
+        kind = message.kind
+        if kind is None or not message.names:
+            return Decision(self._table.needed_for(message))
+        known = self._known.get(kind)
+        needed = await self._needed_for(message, known.serving if known else _nothing)
+        if needed is not None and not caller.holds(needed):
+            return Decision(needed)
+        try:
+            if kind == "resources":
+                components = await self._engine.held(kind)
+                now = Catalog(kind, components or (), self._pattern_of)
+                return Decision(await self._needed_for(message, now.serving))
+            named = {name: await self._engine.named(kind, name) for name in message.names}
+        except Exception as error:
+            # It may be the caller's choice of a name that makes the engine fail.
+            logger.warning("denied: the server failed when it was asked for one of its %s: %s", kind, type(error).__name__)
+            return Decision(None)
+        held = {name: [Held(one.name, declared_by(one)) for one in found] for name, found in named.items()}
+        places = tuple(place for found in named.values() for one in found for place in one.places)
+        return Decision(await self._needed_for(message, held.__getitem__), places)
+
+    def remember(self, message: Message, caller: Caller, decision: Decision) -> None:
+        """Keeps for this message that its caller may execute what it names, so that the engine need not decide again."""
+        method, kind = message.method or "", message.kind or ""
+        places = [Place(self._engine.server, kind, name) for name in message.names]
+        if method == EXECUTED_BY.get(kind):
+            places += decision.places
+        for place in places:
+            _decide(caller, method, place, allowed=True)
+
+    async def admit(self, place: Place) -> None:
+        """Lets the caller in sight execute something.
+
+        Raises:
+            InsufficientScopeError: it may not, or no caller is in sight where one should be.
+        """
+        await self._admit(EXECUTED_BY[place.kind], place)
+
+    async def admit_message(self, method: str, params: Mapping[str, Any] | None) -> None:
+        """Lets a message reach its handler, as it is after all that other steps made of it.
+
+        Raises:
+            InsufficientScopeError: its caller may not send it, or no caller is in sight where one should be.
+        """
+        try:
+            message = message_of(method, dict(params or {}))
+        except MessageError:
+            # The handler refuses it too, and in the words of the engine.
+            return
+        for name in message.names:
+            await self._admit(method, Place(self._engine.server, message.kind or "", name))
+
+    async def _admit(self, method: str, place: Place) -> None:
+        caller = caller_in_sight()
+        if caller is None:
+            if caller_is_missing():
+                raise refuse_nobody(_NOTHING, f"{method} inside the server")
+            return
+        other = caller.rules
+        if isinstance(other, Rulebook) and other is not self and other._engine.executes(place.server):  # noqa: SLF001  # of this class
+            # The server is mounted in two guarded ones; each decides about its own callers.
+            return
+        if caller.decided.get(_key(method, place)):
+            return
+        needed: ScopeRequirement | None = None
+        for names in await self._names_of(place):
+            for name in names:
+                needed = (await self.decide(Message(method, place.kind, (name,)), caller)).needed
+                if self._holds(caller, needed):
+                    break
+            else:
+                raise refuse_shortfall(caller, needed, f"{method} inside the server")
+        _decide(caller, method, place, allowed=True)
+
+    async def shown(self, server: Any, kind: str, names: Sequence[str]) -> set[str]:
+        """Which of these a list may show to the caller in sight."""
+        caller = caller_in_sight()
+        if caller is None:
+            return set() if caller_is_missing() else set(names)
+        method, places = EXECUTED_BY[kind], {name: Place(server, kind, name) for name in names}
+        decided = {name: caller.decided.get(_key("list", place)) for name, place in places.items()}
+        unknown = [name for name, known in decided.items() if known is None]
+        if unknown:
+            catalog = Catalog(kind, await self._engine.held(kind) or (), self._pattern_of)
+            own = server is self._engine.server
+            outer = {} if own else await self._engine.outer(server, kind, unknown)
+            for name in unknown:
+                groups = ((name,),) if own else outer.get(name) or _NOWHERE
+                needed = [
+                    [await self._needed_for(Message(method, kind, (one,)), catalog.called) for one in some] for some in groups
+                ]
+                decided[name] = all(any(self._holds(caller, one) for one in some) for some in needed)
+                _decide(caller, "list", places[name], allowed=bool(decided[name]))
+        return {name for name, allowed in decided.items() if allowed}
+
+    async def _names_of(self, place: Place) -> Sequence[Sequence[str]]:
+        """Under which names the outermost server has it: of each thing that may run all names, of which one will do."""
+        if place.server is self._engine.server:
+            return ((place.name,),)
+        try:
+            found = await self._engine.outer(place.server, place.kind, (place.name,))
+        except Exception as error:
+            logger.warning("the server failed when it was asked for one of its %s: %s", place.kind, type(error).__name__)
+            return _NOWHERE
+        return found.get(place.name) or _NOWHERE
+
+    def _holds(self, caller: Caller, needed: ScopeRequirement | None) -> bool:
+        # The caller may have come by another route, which demanded other scopes of every call.
+        return needed is not None and caller.holds(self._table.base + needed)
+
+    async def _needed_for(self, message: Message, serving: Callable[[str], Sequence[Held]]) -> ScopeRequirement | None:
         kind = message.kind or ""
-        names = tuple([await self._engine.listed_name(kind, name) for name in message.names])
-        if names != message.names:
-            message = replace(message, names=names)
-        declared = [await self._declared(kind, name) for name in names]
-        return self._table.needed_for(message, declared, ruled_kinds=self._ruled_kinds)
+        ruled = self._table.asks_whether_ruled(kind) and any(map(declared_scopes, self._engine.functions(kind)))
+        whole = _NOTHING
+        for start in range(0, len(message.names), _NAMES_AT_ONCE):
+            if start:
+                await asyncio.sleep(0)
+            names = message.names[start : start + _NAMES_AT_ONCE]
+            part = Message(message.method, message.kind, names)
+            needed = self._table.needed_for(part, [serving(name) for name in names], ruled=ruled)
+            if needed is None:
+                return None
+            whole = whole + needed if whole != _NOTHING else needed
+        return whole
 
-    async def _declared(self, kind: str, name: str) -> ScopeRequirement | None:
-        found = [declared_scopes(function) for function in await self._engine.functions(kind, name)]
-        rules = [requirement for requirement in found if requirement is not None]
-        return sum(rules, ScopeRequirement()) if rules else None
+    def _pattern_of(self, uri: str) -> UriPattern:
+        pattern = self._patterns.get(uri)
+        if pattern is None:
+            if len(self._patterns) >= _MOST_PATTERNS:
+                self._patterns.clear()
+            pattern = self._patterns[uri] = UriPattern.of_resource(uri)
+        return pattern
+
+
+def _nothing(name: str) -> Sequence[Held]:  # noqa: ARG001  # in place of a catalog
+    return ()
+
+
+def _key(method: str, place: Place) -> tuple[object, ...]:
+    return method, id(place.server), place.kind, place.name
+
+
+def _decide(caller: Caller, method: str, place: Place, *, allowed: bool) -> None:
+    if len(caller.decided) < _MOST_DECIDED:
+        caller.decided[_key(method, place)] = allowed

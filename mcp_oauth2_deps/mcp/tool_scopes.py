@@ -6,10 +6,10 @@ Reading messages does not belong here, nor does the token.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
-from urllib.parse import unquote
+from typing import Literal, NamedTuple
 
 from mcp_oauth2_deps.mcp.messages import Message
+from mcp_oauth2_deps.mcp.uris import Uri, UriMap, UriPattern, read_uri
 from mcp_oauth2_deps.models import ScopeRequirement
 from mcp_oauth2_deps.protocol.scopes import checked_scopes
 
@@ -42,6 +42,20 @@ def as_requirement(rule: Rule) -> ScopeRequirement:
     return ScopeRequirement(checked_scopes(rule))
 
 
+class Held(NamedTuple):
+    """A tool, prompt, resource or template of a server.
+
+    Attributes:
+        name: its name, its URI, or the text of the template.
+        declared: what `@scopes` says at the functions that run for it; none when it stands at none of them.
+        uri: how the name is read, if it is a URI and was read before.
+    """
+
+    name: str
+    declared: ScopeRequirement | None
+    uri: Uri | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ToolScopes:
     """What each message to an MCP server needs. All that applies to a message is needed together.
@@ -52,15 +66,17 @@ class ToolScopes:
         methods: by JSON-RPC method.
         tools: by exact name of the tool.
         prompts: by exact name of the prompt.
-        resources: by URI; `*` stands for any characters. Every pattern that fits counts. A URI is also looked up without
-            query and fragment, and with percent-encoding and dot segments resolved: another spelling needs no less.
+        resources: by URI, or by the text of a template; `*` stands for any characters. Every rule that fits counts. Both sides
+            are compared in one form: letter case of scheme and host, usual port, percent-encoding, dot segments and the order
+            of a query make no difference. A rule without a query is for every query. A URI that could be read in two ways
+            needs what both ways need.
         default: what a tool, prompt or resource without a rule needs: `"method"` no more than its method, `"deny"` is never
             let through. Left out, it is `"deny"` for a kind of which one at least has a rule, else `"method"`.
         advertise: name the scopes of all rules in `scopes_supported`; without it only the small basic set: the scopes of the
             settings, or those of `every_call` where the settings name none.
 
     Raises:
-        ValueError: something that is no scope, or `default` is another word.
+        ValueError: something that is no scope, a resource rule that could be read in two ways, or `default` is another word.
     """
 
     every_call: Rule = ()
@@ -76,6 +92,7 @@ class ToolScopes:
             raise ValueError(f"default is {self.default!r}; it must be 'deny', 'method' or left out")
         # Every rule is read now, so that a wrong one is said where it stands.
         _all_scopes(self)
+        _ = self._by_uri
 
     @cached_property
     def base(self) -> ScopeRequirement:
@@ -92,87 +109,85 @@ class ToolScopes:
         """What each tool, prompt and resource needs more."""
         return {kind: {name: as_requirement(rule) for name, rule in getattr(self, kind).items()} for kind in KINDS}
 
+    @cached_property
+    def _uris(self) -> list[tuple[UriPattern, ScopeRequirement]]:
+        return [(UriPattern.of_rule(text), rule) for text, rule in self.by_kind["resources"].items()]
+
+    @cached_property
+    def _by_uri(self) -> UriMap[ScopeRequirement]:
+        return UriMap(self._uris)
+
     def scopes(self) -> Iterator[str]:
         """Every scope that a rule names."""
         yield from _all_scopes(self)
 
     def needed_for(
-        self, message: Message, declared: Sequence[ScopeRequirement | None] = (), *, ruled_kinds: Iterable[str] = ()
+        self, message: Message, held: Sequence[Sequence[Held]] = (), *, ruled: bool = False
     ) -> ScopeRequirement | None:
         """What the message needs beyond `every_call`; none when it is never let through.
 
         Args:
             message: the message.
-            declared: for each of its names what stands at the tool, prompt or resource itself.
-            ruled_kinds: kinds of which some have rules at themselves.
+            held: for each of its names what the server has that would serve it.
+            ruled: whether the server has something of this kind with a rule at itself.
         """
         if message.method is None:
             return _NOTHING
-        if not message.names:
-            return self.by_method.get(message.method, _NOTHING)
         needed = self.by_method.get(message.method, _NOTHING)
+        kind = message.kind or ""
         for index, name in enumerate(message.names):
-            kind = message.kind or ""
-            found = [*self._rules(kind, name), *(rule for rule in declared[index : index + 1] if rule is not None)]
-            if not found and self._denies(kind, ruled_kinds):
+            uri = read_uri(name) if kind == "resources" else None
+            if self.resources and uri is not None and not uri.readings:
+                # It cannot be compared with the rules, so any of them may be meant for it.
                 return None
-            for rule in found:
+            rules, covered = self._found(kind, Held(name, None, uri), [one for some in held[index : index + 1] for one in some])
+            if not covered and self._denies(kind, ruled=ruled):
+                return None
+            for rule in rules:
                 needed = needed + rule if needed != _NOTHING else rule
         return needed
 
-    def _denies(self, kind: str, ruled_kinds: Iterable[str]) -> bool:
+    def rules_without(self, kind: str, names: Iterable[str]) -> list[str]:
+        """The names in this table that stand for one thing only, and for none of these."""
+        if kind != "resources":
+            return sorted(self.by_kind[kind].keys() - set(names))
+        written = [read_uri(name) for name in names]
+        return sorted(
+            pattern.text
+            for pattern, _ in self._uris
+            if "*" not in pattern.text and not any(uri.readings and all(map(pattern.fits, uri.readings)) for uri in written)
+        )
+
+    def asks_whether_ruled(self, kind: str) -> bool:
+        """Whether it depends on the rules at functions what something of this kind without a rule needs."""
+        return self.default is None and not self.by_kind[kind]
+
+    def _denies(self, kind: str, *, ruled: bool) -> bool:
         if self.default is not None:
             return self.default == "deny"
-        return bool(self.by_kind[kind]) or kind in ruled_kinds
+        return bool(self.by_kind[kind]) or ruled
 
-    def _rules(self, kind: str, name: str) -> list[ScopeRequirement]:
-        rules = self.by_kind[kind]
+    def _found(self, kind: str, asked: Held, held: Sequence[Held]) -> tuple[list[ScopeRequirement], bool]:
+        """Every rule for what is asked for and for what would serve it; and whether one of these has a rule at all."""
+        rules, covered = self._rules(kind, asked)
+        for one in held:
+            if one.declared is not None:
+                rules, covered = [*rules, one.declared], True
+            if one.name != asked.name:
+                more, named = self._rules(kind, one)
+                rules, covered = [*rules, *more], covered or named
+        return rules, covered
+
+    def _rules(self, kind: str, one: Held) -> tuple[list[ScopeRequirement], bool]:
+        """The rules for this name; and whether there is one for each way to read it."""
         if kind != "resources":
-            return [rules[name]] if name in rules else []
-        spellings = _spellings(name)
-        return [rule for pattern, rule in rules.items() if any(_fits(pattern, spelling) for spelling in spellings)]
+            rule = self.by_kind[kind].get(one.name)
+            return ([], False) if rule is None else ([rule], True)
+        readings = (one.uri or read_uri(one.name)).readings
+        by_reading = [list(self._by_uri.at(reading)) for reading in readings]
+        return [rule for rules in by_reading for rule in rules], bool(by_reading) and all(by_reading)
 
 
 def _all_scopes(table: ToolScopes) -> list[str]:
     requirements = [table.base, *table.by_method.values(), *(rule for rules in table.by_kind.values() for rule in rules.values())]
     return list(dict.fromkeys(scope for requirement in requirements for scope in requirement.names()))
-
-
-def _fits(pattern: str, text: str) -> bool:
-    """Whether the text fits, `*` standing for any characters; no text takes longer than its length."""
-    first, *middle = pattern.split("*")
-    if not middle:
-        return text == pattern
-    last = middle.pop()
-    if not (text.startswith(first) and text.endswith(last) and len(text) >= len(first) + len(last)):
-        return False
-    place, end = len(first), len(text) - len(last)
-    for part in middle:
-        # The leftmost fit leaves most for the rest, so nothing has to be tried twice.
-        place = text.find(part, place, end)
-        if place < 0:
-            return False
-        place += len(part)
-    return True
-
-
-def _spellings(uri: str) -> set[str]:
-    """The URI and all that an engine may take it for: without query and fragment, decoded, with dot segments resolved."""
-    decoded = {uri, unquote(uri), unquote(unquote(uri))}
-    cut = decoded | {spelling.partition("?")[0].partition("#")[0] for spelling in decoded}
-    return cut | set(map(_plain, cut))
-
-
-def _plain(uri: str) -> str:
-    """The URI with its dot segments resolved and its scheme and host in lower case."""
-    scheme, separator, rest = uri.replace("\\", "/").partition("://")
-    if not separator:
-        return scheme
-    host, slash, path = rest.partition("/")
-    segments: list[str] = []
-    for segment in path.split("/"):
-        if segment == "..":
-            del segments[-1:]
-        elif segment not in (".", ""):
-            segments.append(segment)
-    return f"{scheme.lower()}://{host.lower()}{slash}{'/'.join(segments)}"

@@ -47,7 +47,8 @@ def challenge_for(
         case InvalidTokenError():
             status, code, sentence = 401, "invalid_token", _INVALID_TOKEN
         case InsufficientScopeError():
-            scopes = (*scopes, *error.required, *sorted(error.granted.intersection(known_scopes)))
+            # Where nothing is missing no consent helps, so there is nothing to ask for.
+            scopes = (*scopes, *error.required, *sorted(error.granted & set(known_scopes))) if error.missing else ()
             status, code, sentence = 403, "insufficient_scope", _INSUFFICIENT_SCOPE
         case IssuerUnavailableError():
             return Challenge(503, {"Retry-After": str(error.retry_after)}, None, _UNAVAILABLE)

@@ -33,7 +33,7 @@ def test_missing_credentials_are_challenged_without_an_error():
         (InvalidTokenError("expired", claim="exp"), 401, "invalid_token", EXPIRED),
         (InvalidTokenError("signature"), 401, "invalid_token", INVALID),
         (InvalidTokenError("audience", claim="aud", found='evil"\r\nX: y'), 401, "invalid_token", INVALID),
-        (InsufficientScopeError(required=(), granted=frozenset(), missing=()), 403, "insufficient_scope", SCOPE),
+        (InsufficientScopeError(required=("a",), granted=frozenset(), missing=("a",)), 403, "insufficient_scope", SCOPE),
     ],
 )
 def test_each_error_has_one_status_one_code_and_one_fixed_sentence(error, status, code, sentence):
@@ -56,8 +56,17 @@ def test_a_shortfall_asks_at_once_for_needed_required_and_known_held_scopes():
     assert challenge.missing_scopes == ("c",)
 
 
+def test_c9_a_refusal_that_no_consent_cures_names_no_scopes():
+    error = InsufficientScopeError(required=("a",), granted=frozenset({"b"}), missing=())
+    challenge = challenge_for(error, resource_metadata=METADATA, scopes=("a",), known_scopes=("b",))
+    assert challenge.headers["WWW-Authenticate"] == (
+        f'Bearer error="insufficient_scope", error_description="{SCOPE}", resource_metadata="{METADATA}"'
+    )
+    assert (challenge.status, challenge.missing_scopes) == (403, ())
+
+
 def test_offline_access_is_never_challenged():
-    error = InsufficientScopeError(required=("offline_access",), granted=frozenset({"offline_access"}), missing=())
+    error = InsufficientScopeError(required=("offline_access",), granted=frozenset({"offline_access"}), missing=("a",))
     challenge = challenge_for(error, resource_metadata=METADATA, scopes=("offline_access",), known_scopes=("offline_access",))
     assert "offline_access" not in challenge.headers["WWW-Authenticate"]
 

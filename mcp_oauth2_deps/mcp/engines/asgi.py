@@ -1,13 +1,13 @@
 """Any other ASGI app: it is started by its own lifespan, and cannot be asked what it holds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcp_oauth2_deps.mcp.engines.engine import Transport
+from mcp_oauth2_deps.mcp.engines.engine import Admission, Component, Transport
 
 
 class ASGIEngine:
@@ -17,23 +17,31 @@ class ASGIEngine:
     path = None
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self.server = app
 
-    def run(self, transport: Transport) -> AbstractAsyncContextManager[ASGIApp]:  # noqa: ARG002  # its own business
+    def run(self, transport: Transport, admission: Admission) -> AbstractAsyncContextManager[ASGIApp]:  # noqa: ARG002  # its own
         """Runs its own lifespan while the block lasts."""
-        return asgi_lifespan(self._app)
+        return asgi_lifespan(self.server)
 
-    async def listed_name(self, kind: str, name: str) -> str:  # noqa: ARG002  # nothing to be asked
-        """The name as it is."""
-        return name
+    async def held(self, kind: str) -> Sequence[Component] | None:  # noqa: ARG002  # nothing to be asked
+        """None: an ASGI app cannot be asked."""
+        return None
 
-    async def functions(self, kind: str, name: str) -> Sequence[object]:  # noqa: ARG002  # nothing to be asked
+    async def named(self, kind: str, name: str) -> Sequence[Component]:  # noqa: ARG002  # nothing to be asked
         """Nothing: an ASGI app cannot be asked."""
         return ()
 
-    async def names(self, kind: str) -> Mapping[str, Sequence[object]] | None:  # noqa: ARG002  # nothing to be asked
-        """None: an ASGI app cannot be asked."""
-        return None
+    def functions(self, kind: str) -> Iterable[object]:  # noqa: ARG002  # nothing to be asked
+        """Nothing: an ASGI app cannot be asked."""
+        return ()
+
+    async def outer(self, server: Any, kind: str, names: Sequence[str]) -> Mapping[str, Sequence[Sequence[str]]]:  # noqa: ARG002
+        """Nothing: it does not ask where things are executed."""
+        return {}
+
+    def executes(self, server: Any) -> bool:  # noqa: ARG002  # it does not ask
+        """Never."""
+        return False
 
 
 @asynccontextmanager

@@ -1,14 +1,19 @@
-"""What the routes ask of an engine, whichever it is.
+"""What the routes ask of an engine, whichever it is, and what an engine asks them.
 
 Scopes do not belong here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from starlette.types import ASGIApp
+
+from mcp_oauth2_deps.mcp.uris import Uri
+
+# The message by which a thing of each kind is executed.
+EXECUTED_BY = {"tools": "tools/call", "prompts": "prompts/get", "resources": "resources/read"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +31,62 @@ class Transport:
     max_body_size: int
 
 
+class Place(NamedTuple):
+    """Where something is executed: the server object, `tools`, `prompts` or `resources`, and its name there."""
+
+    server: Any
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """Something that an engine has: a tool, a prompt, a resource or a template for resources.
+
+    Attributes:
+        name: its name, its URI, or the text of the template.
+        functions: all that run for it; of a mounted server, or of the tool it was made from, those too.
+        places: where mounted servers have what runs for it; a template by its text there.
+        serves: of a template, whether it may serve a URI; linear in the length of the URI.
+    """
+
+    name: str
+    functions: tuple[object, ...]
+    places: tuple[Place, ...] = ()
+    serves: Callable[[Uri], bool] | None = None
+
+
+class Admission(Protocol):
+    """Who decides what may be executed. An engine asks at each execution, by whatever way it comes about."""
+
+    @property
+    def shortens_lists(self) -> bool:
+        """Whether lists show a caller only what it may use."""
+
+    async def admit(self, place: Place) -> None:
+        """Lets pass what the caller may execute.
+
+        Raises:
+            InsufficientScopeError: it may not, or nobody knows who is calling.
+        """
+
+    async def admit_message(self, method: str, params: Mapping[str, Any] | None) -> None:
+        """The same for a message as it reaches its handler.
+
+        Raises:
+            InsufficientScopeError: it may not, or nobody knows who is calling.
+        """
+
+    async def shown(self, server: Any, kind: str, names: Sequence[str]) -> set[str]:
+        """Which of these the caller may use."""
+
+
 class Engine(Protocol):
     """Something that executes MCP messages, as an ASGI app."""
+
+    @property
+    def server(self) -> Any:
+        """What the user built."""
 
     @property
     def middleware(self) -> list[Any] | None:
@@ -37,14 +96,23 @@ class Engine(Protocol):
     def path(self) -> str | None:
         """The only path it knows, if it minds the path at all."""
 
-    def run(self, transport: Transport) -> AbstractAsyncContextManager[ASGIApp]:
+    def run(self, transport: Transport, admission: Admission) -> AbstractAsyncContextManager[ASGIApp]:
         """Runs it while the block lasts."""
 
-    async def listed_name(self, kind: str, name: str) -> str:
-        """The name by which rules know what would be served under this one."""
+    async def held(self, kind: str) -> Sequence[Component] | None:
+        """Everything of a kind, of resources the templates too; none where the engine cannot be asked."""
 
-    async def functions(self, kind: str, name: str) -> Sequence[object]:
-        """The functions that would serve this tool, prompt or resource."""
+    async def named(self, kind: str, name: str) -> Sequence[Component]:
+        """The tool or prompt that would run under this name, also where it is in no list."""
 
-    async def names(self, kind: str) -> Mapping[str, Sequence[object]] | None:
-        """Everything of a kind, with its functions; none where the engine cannot be asked."""
+    def functions(self, kind: str) -> Iterable[object]:
+        """The functions that were registered for a kind, without asking those who make things on demand."""
+
+    async def outer(self, server: Any, kind: str, names: Sequence[str]) -> Mapping[str, Sequence[Sequence[str]]]:
+        """What things of a mounted server are called at the outermost one; those that it does not show are left out.
+
+        For each name, one group for each thing that may run for it, with all names of that thing.
+        """
+
+    def executes(self, server: Any) -> bool:
+        """Whether this engine asks before things of this server are executed."""

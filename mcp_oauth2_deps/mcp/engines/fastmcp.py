@@ -1,103 +1,150 @@
-"""A FastMCP server: how it is started, guarded against foreign hosts, and asked what it holds.
+"""A FastMCP server: how it is started, guarded against foreign hosts, asked what it has, and made to ask before it executes.
 
 Scopes do not belong here.
 """
 
-import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastmcp import FastMCP, settings
-from fastmcp.server.context import _current_transport
+from fastmcp.server.middleware import Middleware, MiddlewareContext
 from starlette.types import ASGIApp
 
-from mcp_oauth2_deps.mcp.engines.engine import Transport
+from mcp_oauth2_deps.mcp.engines.engine import Admission, Component, Place, Transport
+from mcp_oauth2_deps.mcp.engines.execution import Asking, MessageStep
+from mcp_oauth2_deps.mcp.engines.fastmcp_tree import Tree, functions_in, servers_in
 from mcp_oauth2_deps.mcp.engines.sessions import owned_sessions_only
+from mcp_oauth2_deps.mcp.uris import UriPattern
 
 INNER_PATH = "/mcp"
 
-# The other name of each tool of a `FastMCPApp`, which its pages call.
-_HASHED_NAME = re.compile(r"[0-9a-f]{12}_.+", re.DOTALL)
-# What the component of a mounted FastMCP server is called there.
-_NAMES_THERE = ("_original_name", "_original_uri", "_original_uri_template")
+_EXECUTIONS = {"call_tool": ("tools", "name"), "read_resource": ("resources", "uri"), "render_prompt": ("prompts", "name")}
+_MOST_PATTERNS = 10_000
 
 
 class FastMCPEngine:
-    """A FastMCP server."""
+    """A FastMCP server, with those that are mounted in it."""
 
     path = INNER_PATH
 
-    def __init__(self, server: Any, options: Mapping[str, Any]) -> None:
-        self._server = server
+    def __init__(self, server: FastMCP, options: Mapping[str, Any]) -> None:
+        self.server = server
         self._options = dict(options)
+        self._asking: Asking | None = None
+        self._admission: Admission | None = None
+        self._steps: list[tuple[list[Any], Any]] = []
+        self._patterns: dict[str, UriPattern] = {}
         self.middleware = server._mcp_server.middleware  # noqa: SLF001  # its own middleware sees no cache hints
 
     @asynccontextmanager
-    async def run(self, transport: Transport) -> AsyncIterator[ASGIApp]:
+    async def run(self, transport: Transport, admission: Admission) -> AsyncIterator[ASGIApp]:
         """Runs its HTTP app while the block lasts."""
-        options = {
+        options: dict[str, Any] = {
             "host_origin_protection": True,
             "allowed_hosts": list(transport.hosts),
             "allowed_origins": list(transport.origins),
         }
         stateless = self._options.get("stateless_http")
-        inner = self._server.http_app(path=INNER_PATH, **(options | self._options))
-        async with inner.lifespan(inner):
+        inner = self.server.http_app(path=INNER_PATH, **(options | self._options))
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(inner.lifespan(inner))
+            self._start_asking(admission)
+            stack.callback(self._stop_asking)
             yield owned_sessions_only(inner, stateless=settings.stateless_http if stateless is None else stateless)
 
-    async def listed_name(self, kind: str, name: str) -> str:
-        """The tool's own name for the hashed name by which pages of a `FastMCPApp` call it."""
-        if kind != "tools" or not _HASHED_NAME.fullmatch(name):
-            return name
-        with _everything_in_sight():
-            digest, _, there = name.partition("_")
-            # In the order of FastMCP itself.
-            held = await self._server.get_tool(name) or await self._server.get_tool_by_hash(digest, there)
-        return name if held is None else str(held.name)
+    async def held(self, kind: str) -> Sequence[Component]:
+        """What the server has, also what it shows to some callers only, or finds by a search only."""
+        self._cover()
+        return await self._tree().components(self.server, kind)
 
-    async def functions(self, kind: str, name: str) -> Sequence[object]:
-        """The functions that would run, those of mounted servers too."""
-        ask: dict[str, list[Callable[[str], Any]]] = {
-            "tools": [self._server.get_tool],
-            "prompts": [self._server.get_prompt],
-            "resources": [self._server.get_resource, self._server.get_resource_template],
-        }
-        with _everything_in_sight():
-            found = [await get(name) for get in ask[kind]]
-            return [function for held in found if held is not None for function in await self._behind(kind, held)]
+    async def named(self, kind: str, name: str) -> Sequence[Component]:
+        """What would run under this name: tools by their other name too."""
+        self._cover()
+        if kind == "resources":
+            # Only by its exact name, for what is in no list below: pages that the server makes when they are read.
+            listed = await self.server.list_resources(run_middleware=False)
+            return [Component(name, ()) for one in listed if str(one.uri) == name][:1]
+        tree = self._tree()
+        found = await (self.server.get_tool(name) if kind == "tools" else self.server.get_prompt(name))
+        # FastMCP finds nothing where `auth=` hides it from this caller.
+        several = [found] if found is not None else await tree.find(self.server, kind, name)
+        return [await tree.component(kind, one) for one in several]
 
-    async def names(self, kind: str) -> Mapping[str, Sequence[object]] | None:
-        """What the server lists, also what it shows to some callers only."""
-        list_all = {
-            "tools": self._server.list_tools,
-            "prompts": self._server.list_prompts,
-            "resources": self._server.list_resources,
-        }[kind]
-        found: dict[str, list[object]] = {}
-        with _everything_in_sight():
-            for held in await list_all(run_middleware=False):
-                name = str(held.uri) if kind == "resources" else held.name
-                found.setdefault(name, []).extend(await self._behind(kind, held))
+    def functions(self, kind: str) -> Iterable[object]:
+        """The functions that were registered at the server and at those mounted in it."""
+        return functions_in(self.server, kind)
+
+    def executes(self, server: Any) -> bool:
+        """Whether the server is this one, or mounted in it."""
+        return self._asking is not None and self._asking.covers(server)
+
+    async def outer(self, server: Any, kind: str, names: Sequence[str]) -> Mapping[str, Sequence[Sequence[str]]]:
+        """What things of a mounted server are called at the outermost one."""
+        tree = self._tree()
+        called_there: dict[str, list[Component]] = {}
+        for component in await tree.components(self.server, kind):
+            for place in component.places:
+                if place.server is server:
+                    called_there.setdefault(place.name, []).append(component)
+        found: dict[str, list[list[str]]] = {}
+        for name in names:
+            for one in await tree.names_there(server, kind, name):
+                if one in called_there:
+                    found.setdefault(name, []).append([_moved(name, one, component) for component in called_there[one]])
         return found
 
-    async def _behind(self, kind: str, held: Any) -> list[object]:
-        """The functions that run for what is held: of a mounted server, or of the tool it was made from, those too."""
-        functions = [getattr(held, "fn", held)]
-        if hasattr(held, "parent_tool"):
-            functions += await self._behind(kind, held.parent_tool)
-        mounted = getattr(held, "_server", None)
-        if isinstance(mounted, FastMCP):
-            there = next(getattr(held, name) for name in _NAMES_THERE if hasattr(held, name))
-            functions += await FastMCPEngine(mounted, {}).functions(kind, there)
-        return functions
+    def _tree(self) -> Tree:
+        if len(self._patterns) > _MOST_PATTERNS:
+            self._patterns.clear()
+        return Tree(self._patterns)
+
+    def _start_asking(self, admission: Admission) -> None:
+        self._admission, self._asking = admission, Asking(admission, _EXECUTIONS)
+        self._add_step(self.middleware, len(self.middleware), MessageStep(admission))
+        self._cover()
+
+    def _cover(self) -> None:
+        """Lets all servers ask, also those that were mounted since."""
+        if self._asking is None or self._admission is None:
+            return
+        for server in servers_in(self.server):
+            if not self._asking.covers(server):
+                self._asking.start(server)
+                self._add_step(server.middleware, 0, _ResourceAccess(server, self._admission))
+
+    def _add_step(self, chain: list[Any], place: int, step: Any) -> None:
+        chain.insert(place, step)
+        self._steps.append((chain, step))
+
+    def _stop_asking(self) -> None:
+        if self._asking is not None:
+            self._asking.stop()
+        for chain, step in self._steps:
+            chain.remove(step)
+        self._steps.clear()
+        self._asking = self._admission = None
 
 
-@contextmanager
-def _everything_in_sight() -> Iterator[None]:
-    """Lets a rule be found also at what FastMCP shows to some callers only (`auth=`): over stdio it shows everything."""
-    reset = _current_transport.set("stdio")
-    try:
-        yield
-    finally:
-        _current_transport.reset(reset)
+class _ResourceAccess(Middleware):
+    """Asks where FastMCP tells of a resource without reading it, as its skills do."""
+
+    def __init__(self, server: FastMCP, admission: Admission) -> None:
+        self._server = server
+        self._admission = admission
+
+    async def check_resource_access(self, context: MiddlewareContext[Any]) -> None:
+        """Lets pass what the caller may read."""
+        await self._admission.admit(Place(self._server, "resources", str(context.message.uri)))
+
+
+def _moved(uri: str, template: str, component: Component) -> str:
+    """What the outermost server calls a thing of a mounted one: a URI that a template serves begins otherwise there."""
+    outer = component.name
+    if component.serves is None or uri == template:
+        return outer
+    same = next((size for size, (a, b) in enumerate(zip(reversed(template), reversed(outer), strict=False)) if a != b), None)
+    same = min(len(template), len(outer)) if same is None else same
+    begins = template[: len(template) - same]
+    # Where it cannot be told, the rule for the whole template counts.
+    return outer[: len(outer) - same] + uri[len(begins) :] if uri.startswith(begins) and "{" not in begins else outer

@@ -1,7 +1,7 @@
 import pytest
 
 from mcp_oauth2_deps.mcp.messages import Message
-from mcp_oauth2_deps.mcp.tool_scopes import Demand, ToolScopes, as_requirement
+from mcp_oauth2_deps.mcp.tool_scopes import Demand, Held, ToolScopes, as_requirement
 from mcp_oauth2_deps.models import ScopeRequirement
 
 
@@ -47,25 +47,94 @@ def test_a_message_that_names_nothing_needs_what_its_method_needs():
 
 def test_the_rules_of_method_name_and_function_add_up():
     table = ToolScopes(methods={"tools/call": ["m"]}, tools={"t": ["n"]})
-    needed = table.needed_for(call("t"), [Alternatives.requirement])
+    needed = table.needed_for(call("t"), [[Held("t", Alternatives.requirement), Held("t", None)]])
     assert needed == ScopeRequirement(("m", "n"), (("a", "b"),))
 
 
 @pytest.mark.parametrize(
     ("table", "ruled", "denied"),
     [
-        ({}, (), False),
-        ({}, ("tools",), True),
-        ({}, ("prompts",), False),
-        ({"tools": {"t": []}}, (), True),
-        ({"prompts": {"p": []}}, (), False),
-        ({"tools": {"t": []}, "default": "method"}, ("tools",), False),
-        ({"default": "deny"}, (), True),
+        ({}, False, False),
+        ({}, True, True),
+        ({"tools": {"t": []}}, False, True),
+        ({"prompts": {"p": []}}, False, False),
+        ({"tools": {"t": []}, "default": "method"}, True, False),
+        ({"default": "deny"}, False, True),
     ],
 )
 def test_what_has_no_rule_falls_to_the_default(table, ruled, denied):
-    needed = ToolScopes(**table).needed_for(call("unknown"), [None], ruled_kinds=ruled)
+    needed = ToolScopes(**table).needed_for(call("unknown"), [[Held("unknown", None)]], ruled=ruled)
     assert needed == (None if denied else ScopeRequirement())
+
+
+@pytest.mark.parametrize(
+    ("table", "asks"),
+    [
+        ({}, True),
+        ({"prompts": {"p": []}}, True),
+        ({"tools": {"t": []}}, False),
+        ({"default": "deny"}, False),
+        ({"default": "method"}, False),
+    ],
+)
+def test_rules_at_functions_matter_to_what_has_none_only_where_the_table_says_nothing(table, asks):
+    assert ToolScopes(**table).asks_whether_ruled("tools") is asks
+
+
+def test_what_serves_a_name_brings_the_rule_for_its_own_name_along():
+    table = ToolScopes(tools={"t": ["a"], "other": ["b"]}, resources={"d://h/{x}": ["c"]})
+    assert table.needed_for(call("t"), [[Held("other", None)]]) == ScopeRequirement(("a", "b"))
+    assert table.needed_for(call("0123456789ab_t"), [[Held("t", None)]]) == ScopeRequirement(("a",))
+    assert table.needed_for(call("0123456789ab_x"), [[Held("x", None)]]) is None
+    assert table.needed_for(call("0123456789ab_x"), [[Held("x", ScopeRequirement(("f",)))]]) == ScopeRequirement(("f",))
+    assert table.needed_for(call("d://h/1", "resources"), [[Held("d://h/{x}", None)]]) == ScopeRequirement(("c",))
+    assert table.needed_for(call("d://h/1", "resources"), [[]]) is None
+
+
+@pytest.mark.parametrize(
+    ("rules", "names", "unknown"),
+    [
+        (["d://h/a"], ["d://h/a"], []),
+        (["D://H/%61"], ["d://h/a"], []),
+        (["d://h/{x}"], ["d://h/{x}"], []),
+        (["d://h/a", "d://h/b"], ["d://h/a"], ["d://h/b"]),
+        (["d://h/*", "*"], [], []),
+        (["d://h/a"], ["d://h/%2525252561"], ["d://h/a"]),
+    ],
+)
+def test_a_resource_rule_without_a_star_stands_for_something_that_is_there(rules, names, unknown):
+    assert ToolScopes(resources={rule: ["a"] for rule in rules}).rules_without("resources", names) == unknown
+
+
+def test_rules_for_tools_that_are_not_there_are_found():
+    assert ToolScopes(tools={"b": [], "a": [], "c": []}).rules_without("tools", ["c"]) == ["a", "b"]
+
+
+def test_a_uri_that_is_encoded_too_often_is_denied_where_it_cannot_be_compared():
+    uri = call("d://h/%2525252561", "resources")
+    assert ToolScopes(resources={"d://h/*": []}, default="method").needed_for(uri) is None
+    assert ToolScopes(resources={"d://h/*": []}).needed_for(uri, [[Held("d://h/{x}", ScopeRequirement())]]) is None
+    assert ToolScopes().needed_for(uri) == ScopeRequirement()
+
+
+@pytest.mark.parametrize(
+    ("uri", "let_in"),
+    [
+        ("d://h/public/x", True),
+        ("D://h/public/x?y=1", True),
+        ("d://h/public/../secret/x", False),
+        ("d://h/public/%2e%2e/secret/x", False),
+        ("d://h/public%2Fx", False),
+        ("d://h/one%23/../secret/x", False),
+        ("d://h/one?y=1", True),
+        ("d://h/one?y=/../secret/x", False),
+        ("d://h/one?y=%5C..%5Csecret", False),
+        ("d://h/one#/secret/x", False),
+    ],
+)
+def test_a_uri_that_can_be_read_in_two_ways_needs_a_rule_for_both(uri, let_in):
+    table = ToolScopes(resources={"d://h/public/*": [], "d://h/one": []})
+    assert table.needed_for(call(uri, "resources")) == (ScopeRequirement() if let_in else None)
 
 
 def test_one_denied_name_denies_the_message():
@@ -118,7 +187,7 @@ def test_a_uri_without_authority_is_compared_as_it_is():
 @pytest.mark.parametrize(
     ("pattern", "fitting", "foreign"),
     [
-        ("a:*", ["a:", "a:b", "a:b\nc"], ["a", "b:a:", "A:b"]),
+        ("a:*", ["a:", "a:b", "A:b", "a:b\nc"], ["a", "b:a:", "a/b"]),
         ("*:a", [":a", "b:a"], ["a", "b:a:"]),
         ("a*a", ["aa", "aba"], ["a", "ab"]),
         ("a*b*c", ["abc", "aXbYc", "abbc"], ["ac", "acb", "abcd"]),

@@ -1,0 +1,173 @@
+"""URIs and rules in one form: what is the same for a rule, what is read in several ways, and what a template may serve."""
+
+import pytest
+
+from mcp_oauth2_deps.mcp.uris import UriMap, UriPattern, read_uri
+
+
+def bases(uri):
+    return {reading.base for reading in read_uri(uri).readings}
+
+
+def fits(rule, uri):
+    pattern, readings = UriPattern.of_rule(rule), read_uri(uri).readings
+    return bool(readings) and all(map(pattern.fits, readings))
+
+
+SAME = {
+    "scheme in capitals": ("FILE:///a", "file:///a"),
+    "scheme without slashes in capitals": ("URN:a", "urn:a"),
+    "host in capitals": ("d://Host/a", "d://host/a"),
+    "usual port": ("https://h:443/a", "https://h/a"),
+    "usual port with zeros": ("https://h:0443/a", "https://h/a"),
+    "empty port": ("d://h:/a", "d://h/a"),
+    "usual port of http": ("http://h:80/a", "http://h/a"),
+    "host of other letters": ("https://b\u00fccher.example/a", "https://xn--bcher-kva.example/a"),
+    "host of other letters in capitals": ("https://B\u00dcCHER.example/a", "https://xn--bcher-kva.example/a"),
+    "host of wide letters": ("https://\uff48/a", "https://h/a"),
+    "encoded host": ("https://%68/a", "https://h/a"),
+    "no path": ("d://h", "d://h/"),
+    "no path but a query": ("d://h?x=1", "d://h/?x=1"),
+    "dot segments": ("d://h/a/../b/./c", "d://h/b/c"),
+    "encoded dot segments": ("d://h/a/%2E%2e/b", "d://h/b"),
+    "dots above the root": ("d://h/../../b", "d://h/b"),
+    "dots at the end": ("d://h/a/b/..", "d://h/a/"),
+    "plain letters encoded": ("d://h/%61%2D%7E", "d://h/a-~"),
+    "digits of an escape": ("d://h/%c3%a9", "d://h/%C3%A9"),
+    "letters beyond ASCII": ("d://h/\u00e9", "d://h/%C3%A9"),
+    "a space": ("d://h/a b", "d://h/a%20b"),
+    "braces": ("d://h/{a}", "d://h/%7Ba%7D"),
+    "a stray percent sign": ("d://h/100%", "d://h/100%25"),
+    "order of the query": ("d://h/a?y=2&x=1", "d://h/a?x=1&y=2"),
+    "a fragment": ("d://h/a#f", "d://h/a"),
+    "a fragment and a query": ("d://h/a?x=1#f?y", "d://h/a?x=1"),
+    "white space around": (" d://h/a\n", "d://h/a"),
+}
+
+
+@pytest.mark.parametrize(("written", "canonical"), SAME.values(), ids=list(SAME))
+def test_a_rule_in_another_spelling_is_for_the_same_uri(written, canonical):
+    assert fits(written, canonical)
+    assert fits(canonical, canonical)
+
+
+OTHER = {
+    "another letter case in the path": ("d://h/A", "d://h/a"),
+    "another port": ("https://h:444/a", "https://h/a"),
+    "the usual port of another scheme": ("http://h:443/a", "http://h/a"),
+    "a user": ("d://u@h/a", "d://h/a"),
+    "a longer path": ("d://h/a", "d://h/a/b"),
+    "a query that a rule names": ("d://h/a?x=1", "d://h/a"),
+    "an encoded slash": ("d://h/a%2Fb", "d://h/a/b"),
+    "a slash for an encoded one": ("d://h/a/b", "d://h/a%2Fb"),
+    "an opaque path with dots": ("urn:a/../b", "urn:b"),
+    "a number that is no port": ("d://[::1]/a", "d://[::]/a"),
+}
+
+
+@pytest.mark.parametrize(("written", "other"), OTHER.values(), ids=list(OTHER))
+def test_a_rule_is_not_for_another_uri(written, other):
+    assert not fits(written, other)
+
+
+@pytest.mark.parametrize("uri", ["d://h/a", "file:///a/b.c", "a+b://x-y.z/~!$&'()*+,;=:@_-/b"])
+def test_most_uris_have_one_reading(uri):
+    assert bases(uri) == {uri}
+    assert len(read_uri(uri).readings) == 2
+
+
+@pytest.mark.parametrize(
+    ("uri", "read"),
+    [
+        ("d://h/a%2Fb", {"d://h/a%2Fb", "d://h/a/b"}),
+        ("d://h/a%2562", {"d://h/a%2562", "d://h/ab"}),
+        ("d://h/a%252562", {"d://h/a%252562", "d://h/ab"}),
+        ("d://h/a/../b", {"d://h/a/../b", "d://h/b"}),
+        ("d://h/a//b", {"d://h/a//b", "d://h/a/b"}),
+        ("d://h//../b", {"d://h//../b", "d://h/b"}),
+        ("d://h/a\\b", {"d://h/a%5Cb", "d://h/a\\b", "d://h/a/b"}),
+        ("d:\\\\h\\a", {"d:%5C%5Ch%5Ca", "d:\\\\h\\a", "d://h/a"}),
+        ("d://h/a%3Fb", {"d://h/a%3Fb", "d://h/a"}),
+        ("d://h/a?b", {"d://h/a"}),
+        ("d://h/a?b/c", {"d://h/a", "d://h/a?b/c"}),
+        ("d://h/a?b\\c", {"d://h/a", "d://h/a?b\\c", "d://h/a?b/c"}),
+        ("d://h/a#b", {"d://h/a", "d://h/a#b"}),
+        ("d://h/a%23b", {"d://h/a%23b", "d://h/a", "d://h/a#b"}),
+        ("d:\\\\h", {"d:%5C%5Ch", "d:\\\\h", "d://h/"}),
+        ("urn:a\\b", {"urn:a%5Cb", "urn:a\\b"}),
+        ("no scheme", {"no%20scheme", "no scheme"}),
+        ("://h", {"://h/"}),
+        ("d://xn--a-\u00e9/b", {"d://xn--a-\u00e9/b"}),
+        ("d://xn--" + "a" * 80 + "/b", {"d://xn--" + "a" * 80 + "/b"}),
+        ("d://h/\ud800", {"d://h/%ED%A0%80", "d://h/\ud800"}),
+    ],
+)
+def test_a_uri_that_programs_read_differently_has_a_reading_for_each(uri, read):
+    assert bases(uri) == read
+
+
+@pytest.mark.parametrize("uri", ["d://h/%2525252561", "d://%25252525h/"])
+def test_what_is_encoded_too_often_has_no_reading(uri):
+    assert read_uri(uri).readings == ()
+    assert not fits("d://h/*", uri)
+
+
+@pytest.mark.parametrize("rule", ["d://h/*/../b", "d://h/*/%2e/b", "d://h/a%00", "d://h/\x01", "d://h/%2525252561", "d://h/*/.."])
+def test_a_rule_that_could_be_read_in_two_ways_is_refused(rule):
+    with pytest.raises(ValueError, match="the rule for"):
+        UriPattern.of_rule(rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "fitting", "foreign"),
+    [
+        ("*", ["d://h/a", "urn:a", "d://h?x"], []),
+        ("d://*", ["d://h/a", "d://h", "D://h?x"], ["e://h/a"]),
+        ("https://*.example.com/*", ["https://a.Example.com:443/b"], ["https://example.com/b", "https://a.example.org/b"]),
+        ("d://h/a*c", ["d://h/ac", "d://h/a/b/c", "d://h/aXc?q"], ["d://h/ab", "d://h/a"]),
+        ("d://h/a?x=*&y=1", ["d://h/a?y=1&x=2"], ["d://h/a?x=2", "d://h/a", "d://h/b?x=2&y=1"]),
+        ("d://h/%2A*", ["d://h/%2Ab"], ["d://h/*b", "d://h/b"]),
+    ],
+)
+def test_a_star_stands_for_any_characters_of_a_uri(rule, fitting, foreign):
+    assert [uri for uri in (*fitting, *foreign) if fits(rule, uri)] == fitting
+
+
+@pytest.mark.parametrize(
+    ("template", "served", "others"),
+    [
+        ("d://h/{x}", ["d://h/a", "d://h/a%2Fb", "d://h/%61", "d://h/a?q", "d://h/a#f"], ["d://h/", "d://h/a/b", "d://i/a"]),
+        ("d://h/{x*}", ["d://h/a", "d://h/a/b", "d://h//"], ["d://h/"]),
+        (
+            "d://{a}-{b}-{c}.log",
+            ["d://1-2-3.log", "d://1-2-3-4.log"],
+            ["d://1-2.log", "d://1-2-3.lo", "d://--.log", "d://1-2-/3.log"],
+        ),
+        ("d://h/{a}{b}", ["d://h/xy"], ["d://h/x"]),
+        ("d://h/{a}/{b*}", ["d://h/x/y/z", "d://h/x/y"], ["d://h/x", "d://h/x/"]),
+        ("d://h/caf\u00e9/{x}", ["d://h/caf%c3%a9/a", "d://h/caf\u00e9/a"], ["d://h/cafe/a"]),
+        ("d://h/{x}{?a,b}", ["d://h/1", "d://h/1?a=2"], ["d://h/"]),
+        ("d://h/a", ["d://h/a", "d://h/a?x"], ["d://h/b"]),
+        ("d://h/{x}", ["d://h/a\n"], []),
+        ("https://h:{port}/x", ["https://h:443/x"], []),
+    ],
+)
+def test_a_template_serves_what_stands_in_its_placeholders(template, served, others):
+    pattern = UriPattern.of_template(template)
+    assert [uri for uri in (*served, *others) if pattern.may_serve(read_uri(uri))] == served
+
+
+@pytest.mark.parametrize("uri", ["d://h/*", "d://h/\x00", "d://h/{x}"])
+def test_in_the_uri_of_a_resource_nothing_stands_for_something_else(uri):
+    pattern = UriPattern.of_resource(uri)
+    assert all(map(pattern.fits, pattern.uri.readings))
+    assert uri == "d://h/\x00" or not any(map(pattern.fits, read_uri("d://h/a").readings))
+
+
+def test_values_are_found_by_what_they_are_for():
+    rules = ["d://h/a", "d://h/*", "d://h/a?x=1", "d://h/b"]
+    known = UriMap([(UriPattern.of_rule(rule), rule) for rule in rules])
+    found = {
+        uri: {value for reading in read_uri(uri).readings for value in known.at(reading)} for uri in ("d://h/a", "D://h/a?x=1")
+    }
+    assert found == {"d://h/a": {"d://h/a", "d://h/*"}, "D://h/a?x=1": {"d://h/a", "d://h/*", "d://h/a?x=1"}}
