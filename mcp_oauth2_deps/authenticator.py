@@ -1,48 +1,80 @@
-"""The corridor from credentials to a verified token; the only caller of both `protocol` and `stores`.
+"""What a request presented to its verified token: memory, verifiers, bindings, checks.
 
-HTTP answers and frameworks do not belong here.
+HTTP answers and frameworks do not belong here, nor the rules about a JWT.
 """
 
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Protocol
 
 from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError
-from mcp_oauth2_deps.models import AccessToken, Credentials
-from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, parse_json_object
-from mcp_oauth2_deps.protocol.jws import (
-    SignatureKey,
-    UnverifiedHeader,
-    read_header,
-    split_token,
-    verify_signature,
-)
-from mcp_oauth2_deps.protocol.keys import KeySet
+from mcp_oauth2_deps.jwt_verifier import FixedIssuers, JWTVerifier
+from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, Verified
+from mcp_oauth2_deps.protocol.confirmations import verify_provable
+from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.protocol.scopes import transitive_hierarchy
-from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header, verify_issuer
+from mcp_oauth2_deps.protocol.urls import origin_of
 from mcp_oauth2_deps.settings import OAuth2Settings
 from mcp_oauth2_deps.stores.documents import DocumentSource, HTTPDocuments
 from mcp_oauth2_deps.stores.jwks import JWKSStore
 from mcp_oauth2_deps.stores.verified import VerifiedTokens
 
-# An issuer has one for each of its keys.
-_MOST_HEADERS = 256
 _LONGEST_SLEEP = 60.0
 
 
-def _wall_clock() -> float:
-    # Looked up at each call, so that a test that moves time moves this clock too.
-    return time.time()
+class Verifier(Protocol):
+    """Turns one kind of token into a verified one."""
+
+    async def verify(self, presented: Presented) -> Verified | None:
+        """The verified token; none when it is a token of another kind, which the next verifier may know.
+
+        Raises:
+            OAuth2Error: it is of this kind, and not good.
+        """
+
+
+class Binding(Protocol):
+    """One way to prove that the caller holds the key that a token is bound to.
+
+    Attributes:
+        members: the members of `cnf` that it answers for.
+    """
+
+    members: frozenset[str]
+
+    async def prove(self, confirmation: Confirmation, presented: Presented) -> None:
+        """Guarantees that what was presented proves it.
+
+        Raises:
+            OAuth2Error: it does not.
+        """
+
+
+class TokenCheck(Protocol):
+    """A further rule about a token that is asked for every request, also when the token is remembered."""
+
+    async def __call__(self, token: AccessToken, presented: Presented) -> None:
+        """Guarantees that the rule holds.
+
+        Raises:
+            OAuth2Error: it does not.
+        """
 
 
 class Authenticator:
-    """Turns credentials into a verified `AccessToken`, for one resource and its trusted issuers.
+    """Turns what a request presented into a verified `AccessToken`, for one resource and its trusted issuers.
 
     It belongs to one event loop at a time; a thread with a loop of its own needs an authenticator of its own.
+
+    Attributes:
+        settings: what to trust.
+        policy: the same, as what a token must be.
+        jwks_store: the keys of the issuers.
+        public_origin: scheme, host and port at which the world reaches this resource.
     """
 
     def __init__(
@@ -50,7 +82,7 @@ class Authenticator:
         settings: OAuth2Settings,
         *,
         documents: DocumentSource | None = None,
-        wall_clock: Callable[[], float] = _wall_clock,
+        wall_clock: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -64,6 +96,7 @@ class Authenticator:
             sleep: lets so many seconds pass, while somebody waits for the end of a token.
         """
         self.settings = settings
+        self.public_origin = origin_of(settings.resource)
         self.policy = TokenPolicy(
             issuers=settings.issuer,
             audiences=settings.audience or (settings.resource,),
@@ -77,10 +110,12 @@ class Authenticator:
             timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http
         )
         self.jwks_store = self._make_store(self._documents, clock)
-        self._verified = VerifiedTokens(settings.token_cache_size)
-        self._headers: dict[bytes, UnverifiedHeader] = {}
         self._now = wall_clock
         self._sleep = sleep
+        self._memory = VerifiedTokens(settings.token_cache_size) if settings.token_cache_size else None
+        self._verifiers: tuple[Verifier, ...] = (JWTVerifier(FixedIssuers(self.policy, self.jwks_store), wall_clock),)
+        self._bindings: tuple[Binding, ...] = ()
+        self._checks: tuple[TokenCheck, ...] = ()
 
     def _make_store(self, documents: DocumentSource, clock: Callable[[], float]) -> JWKSStore:
         uri = self.settings.jwks_uri
@@ -138,8 +173,10 @@ class Authenticator:
             # In steps, so that a clock that was set forward, or a machine that slept, is noticed.
             await self._sleep(min(left, _LONGEST_SLEEP))
 
-    def authenticate(self, credentials: Credentials) -> Coroutine[Any, Any, AccessToken]:
+    async def authenticate(self, presented: Presented) -> AccessToken:
         """Guarantees that the token is a signed access token of a trusted issuer for this resource, valid now.
+
+        If the token is bound to a key, what was presented proves that the caller holds the key.
 
         Does not check: scopes, and whether the token was revoked at the issuer.
 
@@ -147,77 +184,44 @@ class Authenticator:
             InvalidTokenError: it is not; the reason says why.
             IssuerUnavailableError: the keys to judge it cannot be had.
         """
-        return self.verify(credentials.token)
+        if len(presented.token) > MAX_TOKEN_BYTES:
+            raise InvalidTokenError("malformed")
+        memory = self._memory
+        digest = b"" if memory is None else presented.digest
+        remembered = None if memory is None else memory.find(digest, self._now(), self.policy.leeway)
+        verified = remembered
+        if verified is None:
+            for verifier in self._verifiers:
+                verified = await verifier.verify(presented)
+                if verified is not None:
+                    break
+            else:
+                raise InvalidTokenError("malformed")
+        # For every request: who presents a token that is remembered may be another caller than the one before.
+        try:
+            if verified.confirmation is not None or presented.scheme != "bearer":
+                await self._verify_binding(verified.confirmation, presented)
+            for check in self._checks:
+                await check(verified.token, presented)
+        except InvalidTokenError as error:
+            error.issuer, error.key_id = verified.token.issuer, verified.key_id
+            error.subject, error.client_id = verified.token.subject, verified.token.client_id
+            raise
+        if memory is not None and remembered is None:
+            memory.remember(digest, verified)
+        return verified.token
 
     async def verify(self, token: str) -> AccessToken:
-        """As `authenticate`, for a raw token from elsewhere than an HTTP request."""
-        digest = self._verified.digest(token)
-        remembered = None if digest is None else self._verified.find(digest)
-        if remembered is not None:
-            known, key_set = remembered
-            # A removed key and a passed expiry are honoured at once.
-            current = self.jwks_store.current_and_refresh_ahead(known.issuer)
-            if current is key_set and self._now() < known.expires_at + self.policy.leeway:
-                return known
-        return await self._verify(token, digest)
+        """As `authenticate`, for a raw bearer token from elsewhere than an HTTP request. Nothing proves a binding there."""
+        return await self.authenticate(Presented(token))
 
-    async def _verify(self, raw: str, digest: bytes | None) -> AccessToken:
-        header: UnverifiedHeader | None = None
-        issuer: str | None = None
-        verified_claims: Mapping[str, object] | None = None
-        try:
-            token = split_token(raw)
-            header = self._headers.get(token.header_segment)
-            if header is None:
-                header = read_header(token.header_segment)
-                verify_header(header, self.policy)
-            try:
-                claims = parse_json_object(token.payload, max_values=MAX_TOKEN_VALUES)
-            except ValueError:
-                raise InvalidTokenError("malformed") from None
-            issuer = verify_issuer(claims, self.policy)
-            key_set = self.jwks_store.current_and_refresh_ahead(issuer)
-            key = None if key_set is None else key_set.select(header)
-            if key_set is None or key is None:
-                key_set, key = await self._look_up(header, issuer)
-            verify_signature(token, key)
-            verified_claims = claims
-            access_token = verify_claims(claims, header, self.policy, issuer=issuer, now=self._now())
-        except InvalidTokenError as error:
-            if issuer is not None and verified_claims is None:
-                # The issuer may have put another key under the same kid. It is asked in the background, once per cooldown.
-                self.jwks_store.start_refresh(issuer)
-            _add_facts(error, header, issuer, verified_claims or {})
-            raise
-        # Only now: headers of bad tokens, which anybody can vary, must not push good ones out.
-        if token.header_segment not in self._headers:
-            if len(self._headers) >= _MOST_HEADERS:
-                self._headers.clear()
-            self._headers[token.header_segment] = header
-        if digest is not None:
-            self._verified.remember(digest, access_token, key_set)
-        return access_token
+    async def _verify_binding(self, confirmation: Confirmation | None, presented: Presented) -> None:
+        """Guarantees that the caller proved to hold everything that the token is bound to. The only place that decides this.
 
-    async def _look_up(self, header: UnverifiedHeader, issuer: str) -> tuple[KeySet, SignatureKey]:
-        """The issuer's key for this header, fetched if need be, and the set that it is in."""
-        key_set = await self.jwks_store.key_set(issuer)
-        key = key_set.select(header)
-        if key is None:
-            key_set = await self.jwks_store.refreshed_key_set(issuer)
-            key = key_set.select(header)
-        if key is None:
-            raise InvalidTokenError("unknown_key", claim="kid")
-        return key_set, key
-
-
-def _add_facts(
-    error: InvalidTokenError, header: UnverifiedHeader | None, issuer: str | None, verified_claims: Mapping[str, object]
-) -> None:
-    error.issuer = issuer
-    error.key_id = header.kid if header else None
-    error.subject = _string(verified_claims.get("sub"))
-    error.client_id = _string(verified_claims.get("client_id") or verified_claims.get("azp"))
-
-
-def _string(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+        A scheme other than Bearer promises a proof, so a token that is bound to nothing does not fit it.
+        """
+        provable = {member for binding in self._bindings for member in binding.members}
+        confirmation = verify_provable(confirmation, provable)
+        for binding in self._bindings:
+            if not binding.members.isdisjoint(confirmation.members):
+                await binding.prove(confirmation, presented)

@@ -4,9 +4,10 @@ Rules about them live in `protocol`; nothing here parses, fetches or decides.
 """
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Never
+from hashlib import sha256
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Never
 
 
 class DeclarationError(Exception):
@@ -73,12 +74,52 @@ class ReadOnlyDict(dict[str, Any]):
         return (type(self), (dict(self),))
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What the caller presented: an authentication scheme in lower case and its token, nothing verified."""
+# A tuple, because one is made for every request, and a frozen dataclass takes three times as long to make.
+class _Presented(NamedTuple):
+    token: str
+    scheme: str = "bearer"
+    proofs: tuple[bytes, ...] = ()
+    certificate: bytes | None = None
+    method: str = ""
+    url: str = ""
 
-    scheme: str
-    token: str = field(repr=False)
+
+class Presented(NeverFromRequest, _Presented):
+    """What a caller presented: a token, and what may prove that the caller is the one it was issued to. Nothing is verified.
+
+    Attributes:
+        token: the token, as it was sent.
+        scheme: the authentication scheme, in lower case.
+        proofs: the values of all `DPoP` fields, as they were sent (RFC 9449 section 4).
+        certificate: the client's certificate, as whoever ended TLS handed it on (RFC 8705 section 3).
+        method: the HTTP method. A WebSocket is opened by `GET`.
+        url: the URL that the caller asked for, as the world sees it, without query and fragment.
+
+    Example:
+        `await authenticator.authenticate(Presented(token, proofs=(proof,), method="POST", url="https://api.example.com/mcp"))`
+    """
+
+    __slots__ = ()
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the token, by which it is remembered. Always computed: one handed in could be that of another token."""
+        return sha256(self.token.encode("utf-8", "surrogatepass")).digest()
+
+    def __repr__(self) -> str:
+        return f"Presented(scheme={self.scheme!r}, method={self.method!r}, url={self.url!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What a token is bound to: its `cnf` claim (RFC 7800 section 3.1).
+
+    Attributes:
+        members: the confirmation methods by name, for example `jkt`. None when the claim is empty, or no JSON object; nobody can
+            prove to hold what such a claim names.
+    """
+
+    members: Mapping[str, Any]
 
 
 # With slots there is no `__dict__` through which one handler could alter a remembered token for the next.
@@ -138,6 +179,35 @@ class AccessToken(NeverFromRequest):
             raise TypeError("scopes is a collection of strings, for example {'files:read'}, not one string")
         if type(self.scopes) is not frozenset:
             object.__setattr__(self, "scopes", frozenset(self.scopes))
+
+
+class _Verified(NamedTuple):
+    token: AccessToken
+    confirmation: Confirmation | None
+    evidence: Callable[[], bool]
+    key_id: str | None
+
+
+class Verified(NeverFromRequest, _Verified):
+    """A token whose signature and claims were verified. Whether the caller may use it is not decided yet.
+
+    Attributes:
+        token: what it says.
+        confirmation: what it is bound to; none when it is a plain bearer token.
+        evidence: whether that for which it was found good is still so, apart from its expiry; asked whenever it is used again.
+        key_id: `kid` of the key that signed it.
+    """
+
+    __slots__ = ()
+
+    def still_holds(self, now: float, leeway: float) -> bool:
+        """Whether the token is as good at `now` as it was when it was verified.
+
+        Args:
+            now: epoch seconds.
+            leeway: seconds of clock difference forgiven.
+        """
+        return now < self.token.expires_at + leeway and self.evidence()
 
 
 @dataclass(frozen=True, slots=True)

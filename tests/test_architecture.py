@@ -21,6 +21,7 @@ ROOMS = (
     ("authenticator",),
     ("settings",),
     ("setting_errors",),
+    ("jwt_verifier",),
     ("stores",),
     ("protocol",),
     ("models", "errors"),

@@ -15,11 +15,11 @@ from starlette.status import WS_1008_POLICY_VIOLATION
 from mcp_oauth2_deps.authenticator import Authenticator
 from mcp_oauth2_deps.errors import OAuth2Error
 from mcp_oauth2_deps.fastapi.demands import collect_requirement, matched_dependant
+from mcp_oauth2_deps.fastapi.presenting import Sent, read_presented, what_was_sent
 from mcp_oauth2_deps.fastapi.refusals import refusal_detail, refusal_facts
 from mcp_oauth2_deps.fastapi.scope_book import ScopeBook
 from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
 from mcp_oauth2_deps.protocol.challenges import challenge_for
-from mcp_oauth2_deps.protocol.credentials import read_credentials
 from mcp_oauth2_deps.protocol.resource_metadata import metadata_url
 from mcp_oauth2_deps.protocol.scopes import verify_scopes
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -27,7 +27,7 @@ from mcp_oauth2_deps.settings import OAuth2Settings
 # Documented: operators filter by this name, so it stays wherever the code goes.
 logger = logging.getLogger("mcp_oauth2_deps.security")
 
-# Key in the ASGI scope. Maps each gate to (Authorization fields, verified token), so that a request is verified once.
+# Key in the ASGI scope. Maps each gate to (what was sent, verified token), so that a request is verified once.
 MEMORY_KEY = "mcp_oauth2_deps"
 
 
@@ -72,6 +72,14 @@ class Gate:
         except ValidationError:
             return {}
 
+    @property
+    def _public_origin(self) -> str:
+        try:
+            return self.authenticator.public_origin
+        except ValidationError:
+            # Nobody needs settings as long as no token is sent; who sends one is told what is missing.
+            return ""
+
     async def start(self) -> None:
         """Reads the settings and fetches the keys.
 
@@ -96,18 +104,18 @@ class Gate:
             HTTPException: 400, 401, 403 or 503 with the challenge; on a WebSocket before it is accepted.
         """
         needed = self._demanded_by_route(connection).with_all_of(scopes)
-        outcomes: dict[Gate, tuple[list[bytes], AccessToken]] = connection.scope.setdefault(MEMORY_KEY, {})
-        fields = [value for name, value in connection.scope["headers"] if name == b"authorization"]
+        outcomes: dict[Gate, tuple[Sent, AccessToken]] = connection.scope.setdefault(MEMORY_KEY, {})
+        sent = what_was_sent(connection.scope)
         # An app that hands a request on with other headers may copy the scope, and this memory with it.
         known = outcomes.get(self)
-        token = known[1] if known is not None and known[0] == fields else None
+        token = known[1] if known is not None and known[0] == sent else None
         try:
             if token is None:
-                credentials = read_credentials(fields)
-                if credentials is None:
+                presented = read_presented(sent, self._public_origin)
+                if presented is None:
                     return None
-                token = await self.authenticator.authenticate(credentials)
-                outcomes[self] = fields, token
+                token = await self.authenticator.authenticate(presented)
+                outcomes[self] = sent, token
             verify_scopes(needed, token.scopes, self.authenticator.policy.scope_hierarchy)
         except OAuth2Error as error:
             self.refuse(error, connection, ScopeRequirement(tuple(scopes)), token)

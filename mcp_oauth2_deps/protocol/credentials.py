@@ -1,4 +1,4 @@
-"""The `Authorization` field of a request, read into credentials or refused.
+"""The `Authorization` field of a request, read or refused.
 
 What the token says does not belong here.
 """
@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from mcp_oauth2_deps.errors import InvalidRequestError
-from mcp_oauth2_deps.models import Credentials
+from mcp_oauth2_deps.models import Presented
 from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
 
 _MAX_FIELD_BYTES = MAX_TOKEN_BYTES + len("Bearer ")
@@ -16,13 +16,21 @@ _B64TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
-def read_credentials(fields: Sequence[bytes]) -> Credentials | None:
+def read_credentials(
+    fields: Sequence[bytes], proofs: tuple[bytes, ...] = (), method: str = "", url: str = ""
+) -> Presented | None:
     """The one Bearer token in the values of the `Authorization` fields (RFC 6750 section 2.1); none when there is none.
 
     Another authentication scheme counts as nothing sent. Tokens in a query or a form are never looked for
     (OAuth 2.1 section 5.1).
 
-    Does not check: anything about the token but its characters and its length.
+    Does not check: anything about the token but its characters and its length; anything about what else is presented.
+
+    Args:
+        fields: the values of all `Authorization` fields.
+        proofs: the values of all `DPoP` fields.
+        method: the HTTP method.
+        url: the URL that was asked for, as the world sees it, without query and fragment.
 
     Raises:
         InvalidRequestError: several fields, several tokens, characters no token has, or more than 16 KiB.
@@ -43,4 +51,4 @@ def read_credentials(fields: Sequence[bytes]) -> Credentials | None:
     characters = token.rstrip(b"=")
     if not characters or characters.translate(None, _B64TOKEN):
         raise InvalidRequestError("malformed_credentials")
-    return Credentials("bearer", token.decode("ascii"))
+    return Presented(token.decode("ascii"), "bearer", proofs, None, method, url)

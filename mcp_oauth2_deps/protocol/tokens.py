@@ -4,20 +4,20 @@ Keys and signatures do not belong here.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NewType
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
 from mcp_oauth2_deps.errors import InvalidTokenError
-from mcp_oauth2_deps.models import AccessToken
+from mcp_oauth2_deps.models import AccessToken, Confirmation
+from mcp_oauth2_deps.protocol.confirmations import read_confirmation
 from mcp_oauth2_deps.protocol.encoding import read_only
 from mcp_oauth2_deps.protocol.jws import UnverifiedHeader
 from mcp_oauth2_deps.protocol.policy import TokenPolicy, comparable_audience
 from mcp_oauth2_deps.protocol.scopes import read_scopes
 
-TrustedIssuer = NewType("TrustedIssuer", str)
-"""An `iss` that equals a trusted issuer; only `verify_issuer` makes one."""
+_Issuer = TypeVar("_Issuer")
 
 _AT_JWT = frozenset({"at+jwt", "application/at+jwt"})
 _TYPES = _AT_JWT | {"jwt"}
@@ -61,35 +61,40 @@ def verify_header(header: UnverifiedHeader, policy: TokenPolicy) -> None:
         raise InvalidTokenError("type", claim="typ")
 
 
-def verify_issuer(unverified_claims: Mapping[str, Any], policy: TokenPolicy) -> TrustedIssuer:
-    """Guarantees that `iss` is a trusted issuer, byte for byte, and returns it (RFC 9068 section 4).
+def verify_issuer(unverified_claims: Mapping[str, Any], find: Callable[[str], _Issuer | None]) -> _Issuer:
+    """Guarantees that `iss` is a trusted issuer, byte for byte, and returns what is known of it (RFC 9068 section 4).
 
     Does not check: the signature. Until that holds, the issuer only tells which keys to ask.
 
+    Args:
+        unverified_claims: the payload.
+        find: the trusted issuer of a name, or none.
+
     Raises:
-        InvalidTokenError: `claim` when it is missing or no string, `issuer` when it is another.
+        InvalidTokenError: `claim` when `iss` is missing or no string, `issuer` when it is another.
     """
-    issuer = unverified_claims.get("iss")
-    if not isinstance(issuer, str):
+    name = unverified_claims.get("iss")
+    if not isinstance(name, str):
         raise InvalidTokenError("claim", claim="iss")
-    if issuer not in policy.issuers:
-        raise InvalidTokenError("issuer", claim="iss", found=issuer)
-    return TrustedIssuer(issuer)
+    issuer = find(name)
+    if issuer is None:
+        raise InvalidTokenError("issuer", claim="iss", found=name)
+    return issuer
 
 
 def verify_claims(
-    claims: Mapping[str, Any], header: UnverifiedHeader, policy: TokenPolicy, *, issuer: TrustedIssuer, now: float
-) -> AccessToken:
+    claims: Mapping[str, Any], header: UnverifiedHeader, policy: TokenPolicy, *, now: float
+) -> tuple[AccessToken, Confirmation | None]:
     """Guarantees that the claims make an access token for this resource, valid at `now` (RFC 9068 section 4).
 
-    Does not check: the signature and `iss`, which must have been verified before; whether the scopes suffice; whether the
-    token was revoked or seen before; whether the subject still exists.
+    Does not check: the signature and `iss`, which must have been verified before; that the caller holds what the token is bound
+    to, which is returned so that it is asked for; whether the scopes suffice; whether the token was revoked or seen before;
+    whether the subject still exists.
 
     Args:
         claims: the verified payload, as it was parsed.
         header: the token's header.
-        policy: what is accepted.
-        issuer: what `verify_issuer` returned for these claims.
+        policy: what is accepted of the issuer that `verify_issuer` found.
         now: epoch seconds.
 
     Raises:
@@ -106,20 +111,16 @@ def verify_claims(
         _verify_required_claims(claims)
     if not _KIND_RULES.keys().isdisjoint(claims):
         _verify_kind(_Candidate(claims, header, policy, audience))
-    # Nobody has proven to hold the key that the token is bound to (RFC 9449 section 7.2, RFC 8705 section 3).
-    if "cnf" in claims:
-        raise InvalidTokenError("binding", claim="cnf")
-    return _access_token(claims, issuer, audience, read_scopes(claims, policy.scope_claims))
+    token = _access_token(claims, audience, read_scopes(claims, policy.scope_claims))
+    return token, read_confirmation(token.claims)
 
 
-def _access_token(
-    claims: Mapping[str, Any], issuer: TrustedIssuer, audience: tuple[str, ...], scopes: frozenset[str]
-) -> AccessToken:
+def _access_token(claims: Mapping[str, Any], audience: tuple[str, ...], scopes: frozenset[str]) -> AccessToken:
     get = claims.get
     return AccessToken(
         get("sub") or None,
         get("client_id") or get("azp") or None,
-        issuer,
+        claims["iss"],
         audience,
         scopes,
         claims["exp"],

@@ -44,6 +44,12 @@ def without_user(url: str) -> str:
     return _UP_TO_HOST.sub("...@", url)
 
 
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL, as they are written there."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def path_of(url: str) -> str:
     """The path of a URL, as a route takes it: decoded, as servers hand it on (ASGI, "path")."""
     return unquote(urlsplit(url).path) or "/"

@@ -26,7 +26,7 @@ from verify import LIMIT, TARGETS, bare_check
 from mcp_oauth2_deps import AccessToken, Authenticator, OAuth2BearerScheme, OAuth2Settings
 from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, parse_json_object
 from mcp_oauth2_deps.protocol.jws import SignatureKey, read_header, split_token, verify_signature
-from mcp_oauth2_deps.protocol.tokens import TrustedIssuer, verify_claims, verify_issuer
+from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_issuer
 from mcp_oauth2_deps.testing.issuer import DevelopmentIssuer
 
 _STANDARD = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
@@ -56,22 +56,21 @@ async def stages(source: DevelopmentIssuer) -> dict[str, Callable[[], Any]]:
     header = read_header(token.header_segment)
     key_set = await store.key_set(source.url)
     key = key_set.select(header)
-    keys = {token.header_segment: key}
+    keys, issuers = {token.header_segment: key}, {source.url: policy}
     now = time.time()
 
     def split() -> None:
         verify_signature(split_token(raw), key)
 
-    def parsed() -> tuple[dict[str, Any], TrustedIssuer]:
+    def parsed() -> dict[str, Any]:
         token = split_token(raw)
         claims = parse_json_object(token.payload, max_values=MAX_TOKEN_VALUES)
-        issuer = verify_issuer(claims, policy)
+        verify_issuer(claims, issuers.get)
         verify_signature(token, key)
-        return claims, issuer
+        return claims
 
     def claimed() -> None:
-        claims, issuer = parsed()
-        verify_claims(claims, header, policy, issuer=issuer, now=now)
+        verify_claims(parsed(), header, policy, now=now)
 
     async def whole() -> None:
         await authenticator.verify(raw)

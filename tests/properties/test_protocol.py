@@ -49,7 +49,9 @@ def refuses(error, function, *args, **more):
 
 def judge(claims, header=HEADER, policy=POLICY):
     """What becomes of these claims, once their signature holds."""
-    return verify_claims(claims, header, policy, issuer=verify_issuer(claims, policy), now=NOW)
+    token, confirmation = verify_claims(claims, header, verify_issuer(claims, {ISSUER: policy}.get), now=NOW)
+    assert (confirmation is not None) == ("cnf" in claims)
+    return token
 
 
 # RFC 7515 section 2 and RFC 8259.
@@ -193,7 +195,7 @@ def judge_accepted(claims, token, typ):
     for name in ("nbf", "iat"):
         assert is_number(claims.get(name, 0))
         assert claims.get(name, 0) <= NOW + 30
-    assert claims.keys().isdisjoint({"cnf", "at_hash", "c_hash", "events"})
+    assert claims.keys().isdisjoint({"at_hash", "c_hash", "events"})
     assert claims.get("token_use", "access") == "access"
     assert all(isinstance(claims.get(name, ""), str) for name in ("sub", "jti", "client_id", "azp"))
     if "nonce" in claims:

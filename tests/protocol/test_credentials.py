@@ -1,7 +1,9 @@
+from hashlib import sha256
+
 import pytest
 
 from mcp_oauth2_deps.errors import InvalidRequestError
-from mcp_oauth2_deps.models import Credentials
+from mcp_oauth2_deps.models import Presented
 from mcp_oauth2_deps.protocol.credentials import read_credentials
 from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
 
@@ -20,7 +22,13 @@ from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
     ],
 )
 def test_one_bearer_token_is_read(value, token):
-    assert read_credentials([value]) == Credentials("bearer", token)
+    assert read_credentials([value]) == Presented(token, scheme="bearer")
+
+
+def test_what_else_is_presented_is_kept_as_it_came():
+    presented = read_credentials([b"Bearer abc"], proofs=(b"x", b""), method="POST", url="https://a.example/mcp")
+    assert presented == Presented("abc", proofs=(b"x", b""), method="POST", url="https://a.example/mcp")
+    assert presented.certificate is None
 
 
 @pytest.mark.parametrize(
@@ -74,8 +82,21 @@ def test_a_field_that_is_not_one_well_formed_token_is_refused(fields, reason):
     assert refusal.value.reason == reason
 
 
-def test_credentials_do_not_show_their_token():
-    assert "hush" not in repr(read_credentials([b"Bearer hush"]))
+def test_what_was_presented_does_not_show_its_secrets():
+    presented = read_credentials([b"Bearer hush"], proofs=(b"hush",), method="POST", url="https://a.example/mcp")
+    presented = presented._replace(certificate=b"hush")
+    for text in (repr(presented), str(presented), f"{presented}", f"{[presented]}"):
+        assert "hush" not in text
+        assert "https://a.example/mcp" in text
+
+
+def test_the_digest_is_that_of_the_token_and_cannot_be_given():
+    assert Presented("abc").digest == sha256(b"abc").digest()
+    assert Presented("\ud800").digest != Presented("\ud801").digest
+    with pytest.raises(TypeError):
+        Presented("abc", digest=b"x")
+    with pytest.raises(AttributeError):
+        Presented("abc").token = "def"
 
 
 def test_the_refusal_does_not_show_the_token():

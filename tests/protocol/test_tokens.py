@@ -8,6 +8,7 @@ from bad_tokens import BAD_TOKENS, RESOURCE, spoiled
 
 from mcp_oauth2_deps.errors import InvalidTokenError
 from mcp_oauth2_deps.protocol import tokens
+from mcp_oauth2_deps.protocol.confirmations import verify_provable
 from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, parse_json_object
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, UnverifiedHeader, read_header
 from mcp_oauth2_deps.protocol.policy import TokenPolicy, comparable_audience
@@ -28,9 +29,12 @@ GOOD_CLAIMS = STRICT_CLAIMS | {"exp": NOW + 600, "scope": "a"}
 
 
 def judge(claims, header=HEADER, policy=POLICY, now=NOW):
-    """What becomes of a token with this payload, whose signature holds."""
-    issuer = verify_issuer(claims, policy)
-    return verify_claims(claims, header, policy, issuer=issuer, now=now)
+    """What becomes of a token with this payload, whose signature holds, and beside which nothing is proven."""
+    verify_issuer(claims, {ISSUER: policy}.get)
+    token, confirmation = verify_claims(claims, header, policy, now=now)
+    if confirmation is not None:
+        verify_provable(confirmation, ())
+    return token
 
 
 def judge_as_sent(base64url, header, claims, policy):
@@ -104,13 +108,13 @@ def test_both_names_of_ed25519_stand_for_the_other_in_header_and_list(base64url,
 
 
 def test_a_trusted_issuer_is_returned():
-    assert verify_issuer({"iss": ISSUER}, POLICY) == ISSUER
+    assert verify_issuer({"iss": ISSUER}, {ISSUER: POLICY}.get) is POLICY
 
 
 @pytest.mark.parametrize("issuer", ["", ISSUER + "/", "https://evil.example.com"])
 def test_the_refused_issuer_is_kept_for_the_log(issuer):
     with pytest.raises(InvalidTokenError) as refusal:
-        verify_issuer({"iss": issuer}, POLICY)
+        verify_issuer({"iss": issuer}, {ISSUER: POLICY}.get)
     assert (refusal.value.reason, refusal.value.claim, refusal.value.found) == ("issuer", "iss", issuer)
 
 
@@ -257,3 +261,20 @@ def test_scope_claims_of_the_policy_are_read():
     policy = replace(POLICY, scope_claims=("permissions",))
     claims = CLAIMS | {"permissions": ["a"], "scope": "b"}
     assert judge(claims, policy=policy).scopes == {"a"}
+
+
+@pytest.mark.parametrize("cnf", [{"jkt": "x"}, {}, None, False, "jkt", ["jkt"]], ids=repr)
+def test_what_a_token_is_bound_to_is_returned_so_that_it_is_asked_for(cnf):
+    _, confirmation = verify_claims(CLAIMS | {"cnf": cnf}, HEADER, POLICY, now=NOW)
+    assert confirmation is not None
+    assert confirmation.members == (cnf if isinstance(cnf, dict) else {})
+
+
+def test_what_a_token_is_bound_to_cannot_be_altered():
+    _, confirmation = verify_claims(CLAIMS | {"cnf": {"jkt": "x"}}, HEADER, POLICY, now=NOW)
+    with pytest.raises(TypeError):
+        confirmation.members["jkt"] = "y"
+
+
+def test_a_token_without_cnf_is_bound_to_nothing():
+    assert verify_claims(CLAIMS, HEADER, POLICY, now=NOW)[1] is None

@@ -1,6 +1,6 @@
 import pytest
 
-from mcp_oauth2_deps.protocol.urls import host_fields, is_loopback_host, path_of, url_problem, without_user
+from mcp_oauth2_deps.protocol.urls import host_fields, is_loopback_host, origin_of, path_of, url_problem, without_user
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.0.9", "::1"])
@@ -122,3 +122,11 @@ def test_a_server_answers_under_the_host_and_origin_of_its_url(url, hosts, origi
 )
 def test_the_path_of_a_url_is_decoded_as_servers_hand_it_on(url, path):
     assert path_of(url) == path
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [("https://a.example/mcp?x=1", "https://a.example"), ("http://[::1]:8000", "http://[::1]:8000")],
+)
+def test_the_origin_of_a_url_is_what_stands_before_its_path(url, origin):
+    assert origin_of(url) == origin

@@ -1,0 +1,142 @@
+"""A raw JWT to a verified token: the rules in their order, with the keys of its issuer.
+
+What the caller may do with the token does not belong here, nor whether the caller is the one it was issued to.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from mcp_oauth2_deps.errors import InvalidTokenError
+from mcp_oauth2_deps.models import Presented, Verified
+from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, parse_json_object
+from mcp_oauth2_deps.protocol.jws import SignatureKey, UnverifiedHeader, read_header, split_token, verify_signature
+from mcp_oauth2_deps.protocol.keys import KeySet
+from mcp_oauth2_deps.protocol.policy import TokenPolicy
+from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header, verify_issuer
+from mcp_oauth2_deps.stores.jwks import JWKSStore
+
+# An issuer has one for each of its keys.
+_MOST_HEADERS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """A trusted issuer: what its tokens must be, and where its keys are."""
+
+    name: str
+    policy: TokenPolicy
+    keys: JWKSStore
+
+
+class Issuers(Protocol):
+    """Which issuers are trusted."""
+
+    def find(self, issuer: str) -> Issuer | None:
+        """The trusted issuer of this name, to the byte; none when it is not trusted."""
+
+
+class FixedIssuers:
+    """The issuers of one policy, which is the same for all of them."""
+
+    def __init__(self, policy: TokenPolicy, keys: JWKSStore) -> None:
+        self._issuers = {name: Issuer(name, policy, keys) for name in policy.issuers}
+
+    def find(self, issuer: str) -> Issuer | None:
+        """The trusted issuer of this name, to the byte; none when it is not trusted."""
+        return self._issuers.get(issuer)
+
+
+class JWTVerifier:
+    """Guarantees that a JWT is a signed access token of a trusted issuer for this resource, valid now."""
+
+    def __init__(self, issuers: Issuers, now: Callable[[], float]) -> None:
+        """Nothing is fetched yet.
+
+        Args:
+            issuers: whom to trust.
+            now: epoch seconds, for the claims.
+        """
+        self._issuers = issuers
+        self._now = now
+        self._headers: dict[bytes, UnverifiedHeader] = {}
+
+    async def verify(self, presented: Presented) -> Verified:
+        """The verified token, with the binding that its caller has yet to prove.
+
+        Does not check: the binding, scopes, whether the token was revoked at the issuer.
+
+        Raises:
+            InvalidTokenError: it is no such token; the reason says why.
+            IssuerUnavailableError: the keys to judge it cannot be had.
+        """
+        token = split_token(presented.token)
+        known_header = self._headers.get(token.header_segment)
+        header = known_header or read_header(token.header_segment)
+        # An error is given what is known so far, for the log. Until the signature holds, subject and client are anybody's word.
+        try:
+            claims = _parse(token.payload)
+            issuer = verify_issuer(claims, self._issuers.find)
+            verify_header(header, issuer.policy)
+        except InvalidTokenError as error:
+            error.key_id = header.kid
+            raise
+        try:
+            key_set = issuer.keys.current_and_refresh_ahead(issuer.name)
+            key = None if key_set is None else key_set.select(header)
+            if key_set is None or key is None:
+                key_set, key = await _look_up(header, issuer)
+            verify_signature(token, key)
+        except InvalidTokenError as error:
+            error.key_id, error.issuer = header.kid, issuer.name
+            # The issuer may have put another key under the same kid. It is asked in the background, once per cooldown.
+            issuer.keys.start_refresh(issuer.name)
+            raise
+        try:
+            access_token, confirmation = verify_claims(claims, header, issuer.policy, now=self._now())
+        except InvalidTokenError as error:
+            error.key_id, error.issuer = header.kid, issuer.name
+            error.subject = _text(claims.get("sub"))
+            error.client_id = _text(claims.get("client_id") or claims.get("azp"))
+            raise
+        if known_header is None:
+            self._remember_header(token.header_segment, header)
+        return Verified(access_token, confirmation, partial(_is_current, key_set, issuer), header.kid)
+
+    def _remember_header(self, segment: bytes, header: UnverifiedHeader) -> None:
+        """Keeps what a header says, so that it is parsed once.
+
+        Only headers of good tokens: headers of bad ones, which anybody can vary, must not push good ones out.
+        """
+        if len(self._headers) >= _MOST_HEADERS:
+            self._headers.clear()
+        self._headers[segment] = header
+
+
+def _is_current(key_set: KeySet, issuer: Issuer) -> bool:
+    """Whether these are still the issuer's keys. In another set the key of a token may be missing."""
+    return issuer.keys.current_and_refresh_ahead(issuer.name) is key_set
+
+
+def _parse(payload: bytes) -> Mapping[str, object]:
+    try:
+        return parse_json_object(payload, max_values=MAX_TOKEN_VALUES)
+    except ValueError:
+        raise InvalidTokenError("malformed") from None
+
+
+async def _look_up(header: UnverifiedHeader, issuer: Issuer) -> tuple[KeySet, SignatureKey]:
+    """The issuer's key for this header, fetched if need be, and the set that it is in."""
+    key_set = await issuer.keys.key_set(issuer.name)
+    key = key_set.select(header)
+    if key is None:
+        key_set = await issuer.keys.refreshed_key_set(issuer.name)
+        key = key_set.select(header)
+    if key is None:
+        raise InvalidTokenError("unknown_key", claim="kid")
+    return key_set, key
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
