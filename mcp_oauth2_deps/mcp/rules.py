@@ -57,9 +57,11 @@ class Rulebook:
             ValueError: a rule for something that the engine does not have, which is a misspelt one.
         """
         declared: list[ScopeRequirement] = []
+        unseen: list[str] = []
         for kind in KINDS:
             components = await self._engine.held(kind)
             if components is None:
+                unseen += [kind] if self._table.by_kind[kind] else []
                 continue
             catalog = self._known[kind] = Catalog(kind, components, self._pattern_of)
             declared += catalog.declared
@@ -71,6 +73,12 @@ class Rulebook:
             ]
             if unknown:
                 raise ValueError(f"ToolScopes has rules for {kind} that the server does not have: {', '.join(unknown)}")
+        if unseen:
+            logger.warning(
+                "the server behind the route cannot be asked what it has, so rules for %s are compared with messages only: a "
+                "misspelt name is not noticed, lists show everything, and what a tool reaches by itself is not asked about",
+                ", ".join(unseen),
+            )
         return [scope for requirement in declared for scope in requirement.names()]
 
     async def decide(self, message: Message, caller: Caller) -> Decision:

@@ -157,3 +157,29 @@ async def test_a_step_of_the_chain_that_remembers_by_token_mixes_nobody_up(guard
     async with guarded(server, row.names.table(), list_filter=True, **QUICK) as caller:
         assert await leaks(caller("alice", "vault"), caller("bob"), row, "engine") == []
     assert remembered
+
+
+def reaching(nested):
+    server = fill(MCPServer("nested"), "table")
+
+    @server.tool()
+    async def reach(ctx: Context) -> str:
+        return str(await nested(server, ctx))
+
+    return server
+
+
+NESTED = {
+    "call_tool": lambda server, ctx: server.call_tool("vault", {}),
+    "read_resource": lambda server, ctx: server.read_resource("vault://gold"),
+    "read_resource of a template": lambda server, ctx: server.read_resource("vault://rooms/7"),
+    "ctx.read_resource": lambda server, ctx: ctx.read_resource("vault://gold"),
+    "get_prompt": lambda server, ctx: server.get_prompt("password"),
+}
+
+
+@pytest.mark.parametrize("nested", NESTED.values(), ids=NESTED)
+async def test_a_tool_reaches_for_its_caller_what_the_caller_may_have(guarded, nested):
+    async with guarded(reaching(nested), Names().table(), **QUICK) as caller:
+        assert f"{GOLD} alice" in await said(caller("alice", "vault"), call("reach"))
+        assert GOLD not in await said(caller("bob"), call("reach"))

@@ -5,6 +5,7 @@ import sys
 from contextlib import asynccontextmanager
 from typing import Annotated
 
+import behind_server
 import uvicorn
 from fastapi import FastAPI, Security, WebSocket
 from mcp_support import TABLE, build
@@ -65,6 +66,8 @@ def make_app():
     options = {"stateless_http": True, "json_response": True}
     app.include_router(mcp_router(with_secret(build("sdk")), scopes=ToolScopes(**TABLE), **options))
     app.include_router(mcp_router(with_secret(build("fastmcp")), scopes=ToolScopes(**TABLE), path="/fast", **options))
+    behind = ToolScopes(**behind_server.TABLE)
+    app.include_router(mcp_router(behind_server.build(), scopes=behind, path="/behind", **options))
     app.router.lifespan_context = _with(app.router.lifespan_context, (strict, narrow))
     return app
 

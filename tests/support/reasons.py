@@ -23,13 +23,19 @@ _SENTENCES = {
     "expired": "The access token has expired.",
     "insufficient_scope": "The access token does not hold the scopes that this operation needs.",
 }
-_REFUSED = "refused with "
+_REFUSED, _REFUSED_INSIDE = "refused with ", "refused at "
 _REASON = re.compile(r"reason=(\w+)(?: (?:claim|missing)=(\S+))?")
 
 
 def reasons_in(lines):
     """The reason of each refusal in these lines of a log; of a refused message the sentence."""
     return [_reason(line) for line in lines if _REFUSED in line]
+
+
+def reasons_inside(lines):
+    """The reason of each refusal behind the route, where something was to run that the message did not name."""
+    found = (_REASON.search(line) for line in lines if _REFUSED_INSIDE in line)
+    return [f"{match[1]} ({match[2]})" if match[2] else match[1] for match in found]
 
 
 def _reason(line):

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from mcp_oauth2_deps.mcp.engines.engine import Admission, Component, Place, Transport
 from mcp_oauth2_deps.mcp.engines.execution import Asking, MessageStep
 from mcp_oauth2_deps.mcp.engines.fastmcp_tree import Tree, functions_in, servers_in
+from mcp_oauth2_deps.mcp.engines.hosts import telling_of_foreign_hosts
 from mcp_oauth2_deps.mcp.engines.sessions import owned_sessions_only
 from mcp_oauth2_deps.mcp.uris import UriPattern
 
@@ -51,7 +52,8 @@ class FastMCPEngine:
             await stack.enter_async_context(inner.lifespan(inner))
             self._start_asking(admission)
             stack.callback(self._stop_asking)
-            yield owned_sessions_only(inner, stateless=settings.stateless_http if stateless is None else stateless)
+            app = telling_of_foreign_hosts(inner)
+            yield owned_sessions_only(app, stateless=settings.stateless_http if stateless is None else stateless)
 
     async def held(self, kind: str) -> Sequence[Component]:
         """What the server has, also what it shows to some callers only, or finds by a search only."""

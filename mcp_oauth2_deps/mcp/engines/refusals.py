@@ -19,8 +19,8 @@ def refusal(
 ) -> Exception:
     """An `InsufficientScopeError` that both engines hand to the caller as it is, and that neither logs above DEBUG.
 
-    The SDK passes on an `MCPError`, from tools, prompts and resources alike; FastMCP takes a `FastMCPError` for one that was
-    raised on purpose, with a log level of its own.
+    The SDK passes on an `MCPError`, from tools, prompts and resources alike; FastMCP takes an `AuthorizationError` for a refusal
+    that was raised on purpose, with a log level of its own, and leaves out of a list what it refuses.
 
     Args:
         reason: the documented code of the cause.
@@ -43,9 +43,9 @@ def _kind(sdk: bool, fastmcp: bool) -> Any:
 
         kinds.append(MCPError)
     if fastmcp:
-        from fastmcp.exceptions import FastMCPError  # noqa: PLC0415  # only where it is loaded already
+        from fastmcp.exceptions import AuthorizationError  # noqa: PLC0415  # only where it is loaded already
 
-        kinds.append(FastMCPError)
+        kinds.append(AuthorizationError)
 
     def initialize(self: Any, message: str) -> None:
         # The three constructors take different arguments and each calls the next; what they set is set here.
