@@ -113,7 +113,8 @@ class Authenticator:
         self._now = wall_clock
         self._sleep = sleep
         self._memory = VerifiedTokens(settings.token_cache_size) if settings.token_cache_size else None
-        self._verifiers: tuple[Verifier, ...] = (JWTVerifier(FixedIssuers(self.policy, self.jwks_store), wall_clock),)
+        issuers = FixedIssuers(self.policy, self.jwks_store)
+        self._verifiers: tuple[Verifier, ...] = (JWTVerifier(self.policy, issuers, wall_clock),)
         self._bindings: tuple[Binding, ...] = ()
         self._checks: tuple[TokenCheck, ...] = ()
 

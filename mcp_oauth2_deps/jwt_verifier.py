@@ -51,13 +51,15 @@ class FixedIssuers:
 class JWTVerifier:
     """Guarantees that a JWT is a signed access token of a trusted issuer for this resource, valid now."""
 
-    def __init__(self, issuers: Issuers, now: Callable[[], float]) -> None:
+    def __init__(self, policy: TokenPolicy, issuers: Issuers, now: Callable[[], float]) -> None:
         """Nothing is fetched yet.
 
         Args:
+            policy: what a header must be, whoever the issuer is.
             issuers: whom to trust.
             now: epoch seconds, for the claims.
         """
+        self._policy = policy
         self._issuers = issuers
         self._now = now
         self._headers: dict[bytes, UnverifiedHeader] = {}
@@ -73,12 +75,11 @@ class JWTVerifier:
         """
         token = split_token(presented.token)
         known_header = self._headers.get(token.header_segment)
-        header = known_header or read_header(token.header_segment)
+        header = known_header or self._read_header(token.header_segment)
         # An error is given what is known so far, for the log. Until the signature holds, subject and client are anybody's word.
         try:
             claims = _parse(token.payload)
             issuer = verify_issuer(claims, self._issuers.find)
-            verify_header(header, issuer.policy)
         except InvalidTokenError as error:
             error.key_id = header.kid
             raise
@@ -104,8 +105,17 @@ class JWTVerifier:
             self._remember_header(token.header_segment, header)
         return Verified(access_token, confirmation, partial(_is_current, key_set, issuer), header.kid)
 
+    def _read_header(self, segment: bytes) -> UnverifiedHeader:
+        header = read_header(segment)
+        try:
+            verify_header(header, self._policy)
+        except InvalidTokenError as error:
+            error.key_id = header.kid
+            raise
+        return header
+
     def _remember_header(self, segment: bytes, header: UnverifiedHeader) -> None:
-        """Keeps what a header says, so that it is parsed once.
+        """Keeps what a header says, so that it is read and verified once.
 
         Only headers of good tokens: headers of bad ones, which anybody can vary, must not push good ones out.
         """
