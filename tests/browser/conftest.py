@@ -87,7 +87,9 @@ def chromium():
     path = program("chromium", "Chromium")
     with sync_playwright() as playwright:
         sandbox = ["--no-sandbox"] if getattr(os, "getuid", lambda: 1)() == 0 else []
-        browser = playwright.chromium.launch(executable_path=path, args=sandbox)
+        # For the attacker's page; nothing else asks for that name.
+        names = ["--host-resolver-rules=MAP evil.example 127.0.0.1"]
+        browser = playwright.chromium.launch(executable_path=path, args=[*sandbox, *names])
         yield browser
         browser.close()
 
