@@ -234,14 +234,35 @@ class ScopeRequirement:
 
 
 @dataclass(frozen=True, slots=True)
-class Challenge:
-    """An HTTP answer to a refused request, before any framework: status, headers, and the RFC error with its sentence.
+class SchemeChallenge:
+    """What a caller is asked for in one authentication scheme (RFC 9110 section 11.3).
 
-    At a shortfall also the scopes that are missing, for a person: the header names those that are held beside them.
+    Attributes:
+        scheme: its name, as it is written.
+        parameters: by name, unquoted, in the order in which they are written.
+    """
+
+    scheme: str
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """An HTTP answer to a refused request, before any framework.
+
+    Attributes:
+        status: the HTTP status.
+        challenges: one for each scheme in which the caller may try again; none where that would not help.
+        error: the RFC error code, if there is one.
+        description: a fixed sentence.
+        missing_scopes: goes into the JSON body of a 403. The challenge's `scope` also lists scopes that the token already has, so
+            it cannot show what is missing.
+        retry_after: seconds after which the same request may succeed.
     """
 
     status: int
-    headers: Mapping[str, str]
+    challenges: tuple[SchemeChallenge, ...]
     error: str | None
     description: str
     missing_scopes: tuple[str, ...] = ()
+    retry_after: int | None = None

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidRequestError, IssuerUnavailableError, MissingCredentialsError
 from mcp_oauth2_deps.fastapi.gate import Gate
 from mcp_oauth2_deps.fastapi.refusals import refusal_detail
-from mcp_oauth2_deps.protocol.challenges import challenge_for
+from mcp_oauth2_deps.models import Challenge
+from mcp_oauth2_deps.protocol.challenges import challenge_for, header_fields
 from mcp_oauth2_deps.protocol.issuer_metadata import IssuerMetadata
 from mcp_oauth2_deps.protocol.resource_metadata import metadata_url
 from mcp_oauth2_deps.protocol.urls import url_problem
@@ -233,7 +234,7 @@ _MEANINGS = {
 }
 
 
-def _response(status: str, challenge: Any) -> dict[str, Any]:
+def _response(status: str, challenge: Challenge) -> dict[str, Any]:
     name = "Retry-After" if status == "503" else "WWW-Authenticate"
     header = {"description": "Seconds." if status == "503" else _CHALLENGE, "schema": {"type": "string"}}
     example = {"detail": refusal_detail(challenge)}
@@ -241,6 +242,6 @@ def _response(status: str, challenge: Any) -> dict[str, Any]:
     schema: dict[str, Any] = {"anyOf": [_REFUSAL, _UNREADABLE_BODY]} if status == "400" else _REFUSAL
     return {
         "description": _MEANINGS[status],
-        "headers": {name: header | {"example": challenge.headers[name]}},
+        "headers": {name: header | {"example": header_fields(challenge)[name]}},
         "content": {"application/json": {"schema": schema, "example": example}},
     }

@@ -19,7 +19,7 @@ from mcp_oauth2_deps.fastapi.presenting import Sent, read_presented, what_was_se
 from mcp_oauth2_deps.fastapi.refusals import refusal_detail, refusal_facts
 from mcp_oauth2_deps.fastapi.scope_book import ScopeBook
 from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
-from mcp_oauth2_deps.protocol.challenges import challenge_for
+from mcp_oauth2_deps.protocol.challenges import challenge_for, header_fields
 from mcp_oauth2_deps.protocol.resource_metadata import metadata_url
 from mcp_oauth2_deps.protocol.scopes import verify_scopes
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -143,7 +143,7 @@ class Gate:
         can_answer = "websocket.http.response" in (connection.scope.get("extensions") or {})
         if connection.scope["type"] == "websocket" and not can_answer:
             raise WebSocketException(WS_1008_POLICY_VIOLATION, challenge.error or "unauthorized") from None
-        raise HTTPException(challenge.status, refusal_detail(challenge), dict(challenge.headers)) from None
+        raise HTTPException(challenge.status, refusal_detail(challenge), header_fields(challenge)) from None
 
     def _demanded_by_route(self, connection: HTTPConnection) -> ScopeRequirement:
         dependant = matched_dependant(connection.scope)

@@ -14,7 +14,7 @@ from mcp_oauth2_deps.errors import (
     MissingCredentialsError,
     OAuth2Error,
 )
-from mcp_oauth2_deps.models import Challenge
+from mcp_oauth2_deps.models import Challenge, SchemeChallenge
 from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS
 
 _MISSING = "An access token is required: send it as 'Authorization: Bearer <token>'."
@@ -51,7 +51,7 @@ def challenge_for(
             scopes = (*scopes, *error.required, *sorted(error.granted & set(known_scopes))) if error.missing else ()
             status, code, sentence = 403, "insufficient_scope", _INSUFFICIENT_SCOPE
         case IssuerUnavailableError():
-            return Challenge(503, {"Retry-After": str(error.retry_after)}, None, _UNAVAILABLE)
+            return Challenge(503, (), None, _UNAVAILABLE, retry_after=error.retry_after)
         case _:
             assert_never(error)  # type: ignore[arg-type]  # the base class is never raised
     parameters = {
@@ -60,10 +60,26 @@ def challenge_for(
         "resource_metadata": resource_metadata,
         "scope": " ".join(scope for scope in dict.fromkeys(scopes) if scope != OFFLINE_ACCESS),
     }
-    value = "Bearer " + ", ".join(f"{name}={_quoted(text)}" for name, text in parameters.items() if text)
-    headers = {"WWW-Authenticate": value, "Access-Control-Expose-Headers": "WWW-Authenticate"}
+    bearer = SchemeChallenge("Bearer", {name: text for name, text in parameters.items() if text})
     missing = error.missing if isinstance(error, InsufficientScopeError) else ()
-    return Challenge(status, headers, code, sentence, missing)
+    return Challenge(status, (bearer,), code, sentence, missing)
+
+
+def header_fields(challenge: Challenge) -> dict[str, str]:
+    """The answer's HTTP fields; several challenges are joined into one `WWW-Authenticate` (RFC 9110 section 11.6.1)."""
+    fields: dict[str, str] = {}
+    if challenge.challenges:
+        fields["WWW-Authenticate"] = ", ".join(map(_written, challenge.challenges))
+        # Without this a script in a browser cannot read the challenge of another origin.
+        fields["Access-Control-Expose-Headers"] = "WWW-Authenticate"
+    if challenge.retry_after is not None:
+        fields["Retry-After"] = str(challenge.retry_after)
+    return fields
+
+
+def _written(challenge: SchemeChallenge) -> str:
+    parameters = ", ".join(f"{name}={_quoted(text)}" for name, text in challenge.parameters.items())
+    return f"{challenge.scheme} {parameters}"
 
 
 def _quoted(text: str) -> str:

@@ -22,7 +22,7 @@ from mcp_oauth2_deps.fastapi.refusals import refusal_facts
 from mcp_oauth2_deps.mcp.messages import MessageError, is_json_content_type, read_message, verify_mirrored_headers
 from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
 from mcp_oauth2_deps.models import ScopeRequirement
-from mcp_oauth2_deps.protocol.challenges import challenge_for
+from mcp_oauth2_deps.protocol.challenges import challenge_for, header_fields
 from mcp_oauth2_deps.protocol.credentials import read_credentials
 from mcp_oauth2_deps.protocol.encoding import decode_base64url, parse_json_object
 from mcp_oauth2_deps.protocol.issuer_metadata import read_metadata
@@ -386,7 +386,7 @@ def test_a_challenge_parses_and_holds_nothing_of_the_caller(error, scopes):
     if isinstance(error, InsufficientScopeError):
         error.granted |= {CANARY}
     challenge = challenge_for(error, resource_metadata=METADATA_URL, scopes=scopes, known_scopes={"a"})
-    scheme, parameters = parse_challenge(challenge.headers["WWW-Authenticate"])
+    scheme, parameters = parse_challenge(header_fields(challenge)["WWW-Authenticate"])
     assert scheme == "Bearer"
     assert parameters.keys() <= {"error", "error_description", "resource_metadata", "scope"}
     assert parameters["resource_metadata"] == METADATA_URL
@@ -400,7 +400,7 @@ def test_an_outage_is_said_without_its_cause(issuer, cause, retry_after):
     challenge = challenge_for(
         IssuerUnavailableError(issuer + CANARY, cause + CANARY, retry_after=retry_after), resource_metadata=METADATA_URL
     )
-    assert challenge.headers == {"Retry-After": str(retry_after)}
+    assert header_fields(challenge) == {"Retry-After": str(retry_after)}
     assert CANARY not in str(challenge)
 
 
