@@ -202,7 +202,7 @@ class _KindRule(NamedTuple):
 # is there, and only then; most access tokens have none of these claims and skip all rules. The order decides which reason is
 # given when several rules refuse.
 _KIND_RULES: Mapping[str, _KindRule] = {
-    # OpenID Connect Core sections 2 and 3.3.2.11: hashes of what was issued beside an ID token.
+    # OpenID Connect Core sections 2 and 3.3.2.11: hashes of what was issued together with an ID token.
     "at_hash": _KindRule("id_token", "at_hash", _never),
     "c_hash": _KindRule("id_token", "c_hash", _never),
     # RFC 8417 section 2.2: a security event or a logout token.
