@@ -130,6 +130,16 @@ def test_rfc7518_3_4_an_ecdsa_signature_has_one_length(call, issuer, refused):
     refused(call.send(f"Bearer {head}.{signature[:-6]}"), reason="signature")
 
 
+@pytest.mark.parametrize("sent", ["EdDSA", "Ed25519"])
+@pytest.mark.parametrize("published", ["EdDSA", "Ed25519"])
+@pytest.mark.parametrize("allowed", ["EdDSA", "Ed25519"])
+def test_rfc9864_2_2_ed25519_and_eddsa_name_one_algorithm(call_with, issuer, refused, monkeypatch, sent, published, allowed):
+    monkeypatch.setattr(issuer, "key", SigningKey.generate(published))
+    call = call_with(algorithms=allowed)
+    assert call.token(header={"alg": sent}).status_code == 200
+    refused(call.token(header={"alg": "Ed448"}), reason="algorithm (alg)")
+
+
 def test_rfc7518_3_6_none_is_refused(call, refused):
     header, payload = (base64url(json.dumps(part).encode()) for part in ({"alg": "none"}, call.good_claims()))
     refused(call.send(f"Bearer {header}.{payload}.AAAA"), reason="algorithm (alg)")
