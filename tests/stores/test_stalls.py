@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from raw_issuer import Certificate, raw_issuer, watched_loop
+from raw_issuer import Certificate, raw_issuer, tunnelling_proxy, watched_loop
 
 from mcp_oauth2_deps.errors import DocumentError
 from mcp_oauth2_deps.stores.documents import MAX_DOCUMENT_BYTES, HTTPDocuments
@@ -106,15 +106,21 @@ async def test_a_document_of_any_content_stalls_nobody(documents, unit, size):
     assert not isinstance(answer, DocumentError) or "more than 20000 names and values" in str(answer)
 
 
-async def test_records_of_one_byte_are_refused_and_stall_nobody(monkeypatch, tmp_path):
+@pytest.mark.parametrize("way", ["direct", "through a proxy"])
+async def test_records_of_one_byte_are_refused_and_stall_nobody(monkeypatch, tmp_path, way):
     certificate = Certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
     documents = HTTPDocuments(timeout=20)
     await documents.prepare()
-    with raw_issuer(lambda: sized(b" " * 20_000), certificate) as url:
+    with raw_issuer(lambda: sized(b" " * 20_000), certificate) as url, tunnelling_proxy() as (proxy, asked):
+        if way == "through a proxy":
+            monkeypatch.setenv("HTTPS_PROXY", proxy)
         async with watched_loop() as watch:
             with pytest.raises(DocumentError) as caught:
                 await documents.fetch(url)
+    assert asked == ([] if way == "direct" else [url.removeprefix("https://")])
     assert str(caught.value) == TOO_MANY_PIECES
     assert watch.longest < LONGEST
 

@@ -24,33 +24,69 @@ def raw_issuer(pieces, tls=None):
         pieces: makes an iterator over what is sent.
         tls: a `Certificate`; then each byte comes in a record of its own.
     """
+
+    def answer(connection):
+        with connection, suppress(OSError):
+            connection.settimeout(10)
+            if tls is None:
+                connection.recv(65536)
+                for piece in pieces():
+                    connection.sendall(piece)
+            else:
+                connection.sendall(tls.in_single_bytes(connection, b"".join(pieces())))
+            connection.recv(1)
+
+    with _served(answer) as port:
+        yield f"http{'' if tls is None else 's'}://127.0.0.1:{port}"
+
+
+@contextmanager
+def _served(answer):
+    """Hands each connection to this function, in a thread of its own; yields the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.05)
+        ended = threading.Event()
 
         def serve():
-            with suppress(OSError):
-                while True:
+            while not ended.is_set():
+                with suppress(TimeoutError):
                     connection, _ = listener.accept()
                     threading.Thread(target=answer, args=(connection,), daemon=True).start()
-
-        def answer(connection):
-            with connection, suppress(OSError):
-                connection.settimeout(10)
-                if tls is None:
-                    connection.recv(65536)
-                    for piece in pieces():
-                        connection.sendall(piece)
-                else:
-                    connection.sendall(tls.in_single_bytes(connection, b"".join(pieces())))
-                connection.recv(1)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         try:
-            yield f"http{'' if tls is None else 's'}://127.0.0.1:{listener.getsockname()[1]}"
+            yield listener.getsockname()[1]
         finally:
-            # Wakes the thread that accepts.
-            listener.shutdown(socket.SHUT_RDWR)
+            ended.set()
             thread.join(10)
+
+
+@contextmanager
+def tunnelling_proxy():
+    """A proxy that connects whoever asks by CONNECT; yields its URL, and the places that were asked for."""
+    asked = []
+
+    def copy(source, target):
+        with suppress(OSError):
+            while piece := source.recv(65536):
+                target.sendall(piece)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+    def tunnel(connection):
+        with connection, suppress(OSError):
+            asked.append(connection.recv(65536).split()[1].decode())
+            host, port = asked[-1].split(":")
+            with socket.create_connection((host, int(port))) as far:
+                connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                back = threading.Thread(target=copy, args=(far, connection), daemon=True)
+                back.start()
+                copy(connection, far)
+                back.join(10)
+
+    with _served(tunnel) as port:
+        yield f"http://127.0.0.1:{port}", asked
 
 
 class Certificate:
