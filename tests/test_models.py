@@ -1,3 +1,5 @@
+"""What the values that pass from room to room promise: read-only, comparable, copyable."""
+
 import ast
 import copy
 import json

@@ -1,3 +1,5 @@
+"""The dependencies at routes: who is let in, and what a challenge names."""
+
 import logging
 from typing import Annotated
 

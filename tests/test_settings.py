@@ -1,3 +1,5 @@
+"""What settings are read from, and how a wrong one is explained."""
+
 import re
 from pathlib import Path
 

@@ -6,8 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = {path.name: path.read_text("utf-8") for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))}
 SCRIPTS = {path.name for path in (ROOT / ".ci").iterdir() if "." not in path.name}
-# The entry itself, what only a release asks, and the tests for systems that are not this one.
-NOT_IN_RUN = {"run", "release-check", "test"}
+# The entry itself, and what only a release asks.
+NOT_IN_RUN = {"run", "release-check"}
 
 
 def _in_workflows():

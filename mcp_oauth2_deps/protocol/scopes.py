@@ -12,8 +12,7 @@ from mcp_oauth2_deps.models import ScopeRequirement
 
 # RFC 6749 section 3.3.
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
-# By this scope a client asks the issuer for a refresh token. It is no right at a resource, so it is neither demanded nor
-# advertised here (SEP-2207 of MCP).
+# A client's wish for a refresh token, no right at this server (SEP-2207 of MCP): never asked for here.
 OFFLINE_ACCESS = "offline_access"
 
 
@@ -23,7 +22,7 @@ def is_scope_token(text: str) -> bool:
 
 
 def checked_scopes(scopes: Iterable[object]) -> tuple[str, ...]:
-    """The same scopes, known to be fit to be demanded.
+    """The scopes, fit to be demanded.
 
     Raises:
         ValueError: something that is no scope, or `offline_access`, which is no right at a resource.
@@ -106,7 +105,7 @@ def missing_scopes(
     requirement: ScopeRequirement, granted: frozenset[str], hierarchy: Mapping[str, frozenset[str]]
 ) -> tuple[str, ...]:
     """What the requirement asks and the grant does not hold; of alternatives all, when none of them is held."""
-    # A grant that names every scope needs no look at the hierarchy.
+    # What is granted itself needs no hierarchy.
     if not requirement.any_of and granted.issuperset(requirement.all_of):
         return ()
     held = with_implied(granted, hierarchy) if hierarchy else granted

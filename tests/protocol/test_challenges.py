@@ -1,3 +1,5 @@
+"""Which status, fields and sentence each error becomes."""
+
 import pytest
 
 from mcp_oauth2_deps.errors import (

@@ -1,3 +1,5 @@
+"""To what a `cnf` claim binds a token, and who could prove it."""
+
 import pytest
 
 from mcp_oauth2_deps.errors import InvalidTokenError

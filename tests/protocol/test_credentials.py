@@ -1,3 +1,5 @@
+"""What an `Authorization` field holds: one Bearer token, nothing, or something malformed."""
+
 from hashlib import sha256
 
 import pytest

@@ -1,3 +1,5 @@
+"""Where the metadata of an issuer is looked for, and when it speaks for that issuer."""
+
 import pytest
 
 from mcp_oauth2_deps.errors import DocumentError

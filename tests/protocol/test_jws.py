@@ -1,3 +1,5 @@
+"""How a token is split, which published keys can be used, and what a signature proves."""
+
 import json
 
 import pytest

@@ -1,3 +1,5 @@
+"""Which key of a key set fits a token."""
+
 import pytest
 
 from mcp_oauth2_deps.errors import InvalidTokenError

@@ -1,3 +1,5 @@
+"""What the metadata of a protected resource says, and where it is served."""
+
 import pytest
 
 from mcp_oauth2_deps.protocol.resource_metadata import metadata_path, metadata_url, protected_resource_metadata

@@ -1,3 +1,5 @@
+"""What a scope is, where a token holds its scopes, and which of them suffice."""
+
 import contextlib
 
 import pytest

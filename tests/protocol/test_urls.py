@@ -1,3 +1,5 @@
+"""Which URLs can be trusted, and which names a host has."""
+
 import pytest
 
 from mcp_oauth2_deps.protocol.urls import host_fields, is_loopback_host, origin_of, path_of, url_problem, without_user

@@ -1,3 +1,5 @@
+"""In which order the places of an issuer's metadata are asked, and what ends the search."""
+
 import pytest
 
 from mcp_oauth2_deps.errors import DocumentError

@@ -1,3 +1,5 @@
+"""What one bounded GET accepts of an issuer, and what it refuses."""
+
 import asyncio
 import gzip
 import subprocess

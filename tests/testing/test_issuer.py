@@ -1,3 +1,5 @@
+"""The development issuer: its tokens, its documents, and that only this machine reaches it."""
+
 import base64
 import json
 

@@ -1,3 +1,5 @@
+"""Which bodies are one JSON-RPC message of MCP, and what it acts on."""
+
 import json
 
 import pytest

@@ -1,3 +1,5 @@
+"""Which scopes a message needs by a table of rules."""
+
 import pytest
 
 from mcp_oauth2_deps.mcp.messages import Message
