@@ -11,6 +11,8 @@ from contextlib import suppress
 from typing import Protocol
 
 from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError
+from mcp_oauth2_deps.events import Events
+from mcp_oauth2_deps.instrumentation.logging import logged
 from mcp_oauth2_deps.jwt_verifier import FixedIssuers, JWTVerifier
 from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, Verified
 from mcp_oauth2_deps.protocol.confirmations import verify_provable
@@ -74,6 +76,7 @@ class Authenticator:
         settings: what to trust.
         policy: the same, as what a token must be.
         jwks_store: the keys of the issuers.
+        events: who hears of what happens; the log does.
         public_origin: scheme, host and port at which the world reaches this resource.
     """
 
@@ -109,6 +112,7 @@ class Authenticator:
         self._documents = documents or HTTPDocuments(
             timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http
         )
+        self.events = logged(Events())
         self.jwks_store = self._make_store(self._documents, clock)
         self._now = wall_clock
         self._sleep = sleep
@@ -131,6 +135,7 @@ class Authenticator:
             deadline=2 * self.settings.http_timeout,
             max_issuers=len(self.settings.issuer),
             clock=clock,
+            events=self.events,
         )
 
     async def start(self) -> None:

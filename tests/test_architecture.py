@@ -23,6 +23,8 @@ ROOMS = (
     ("setting_errors",),
     ("jwt_verifier",),
     ("stores",),
+    ("instrumentation",),
+    ("events",),
     ("protocol",),
     ("models", "errors"),
 )

@@ -3,7 +3,6 @@
 What users write at a route does not belong here, nor what a token must be.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -14,18 +13,16 @@ from starlette.status import WS_1008_POLICY_VIOLATION
 
 from mcp_oauth2_deps.authenticator import Authenticator
 from mcp_oauth2_deps.errors import OAuth2Error
+from mcp_oauth2_deps.events import Admitted, Refused
 from mcp_oauth2_deps.fastapi.demands import collect_requirement, matched_dependant
 from mcp_oauth2_deps.fastapi.presenting import Sent, read_presented, what_was_sent
-from mcp_oauth2_deps.fastapi.refusals import refusal_detail, refusal_facts
+from mcp_oauth2_deps.fastapi.refusals import refusal_detail
 from mcp_oauth2_deps.fastapi.scope_book import ScopeBook
 from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
 from mcp_oauth2_deps.protocol.challenges import challenge_for, header_fields
 from mcp_oauth2_deps.protocol.resource_metadata import metadata_url
 from mcp_oauth2_deps.protocol.scopes import verify_scopes
 from mcp_oauth2_deps.settings import OAuth2Settings
-
-# Documented: operators filter by this name, so it stays wherever the code goes.
-logger = logging.getLogger("mcp_oauth2_deps.security")
 
 # Key in the ASGI scope. Maps each gate to (what was sent, verified token), so that a request is verified once.
 MEMORY_KEY = "mcp_oauth2_deps"
@@ -110,6 +107,7 @@ class Gate:
         known = outcomes.get(self)
         token = known[1] if known is not None and known[0] == sent else None
         try:
+            first = token is None
             if token is None:
                 presented = read_presented(sent, self._public_origin)
                 if presented is None:
@@ -117,6 +115,8 @@ class Gate:
                 token = await self.authenticator.authenticate(presented)
                 outcomes[self] = sent, token
             verify_scopes(needed, token.scopes, self.authenticator.policy.scope_hierarchy)
+            if first and Admitted in self.authenticator.events:
+                self.authenticator.events.emit(Admitted(token))
         except OAuth2Error as error:
             self.refuse(error, connection, ScopeRequirement(tuple(scopes)), token)
         return token
@@ -124,7 +124,7 @@ class Gate:
     def refuse(
         self, error: OAuth2Error, connection: HTTPConnection, demanded: ScopeRequirement, token: AccessToken | None = None
     ) -> NoReturn:
-        """Ends the request with the challenge for this error, and writes its line to the log.
+        """Ends the request with the challenge for this error.
 
         Args:
             error: why.
@@ -139,7 +139,7 @@ class Gate:
             scopes=(self._demanded_by_route(connection) + demanded).names(),
             known_scopes=self.scopes.known.union(settings.scopes),
         )
-        logger.info("refused with %d: %s", challenge.status, refusal_facts(error, token))
+        self.authenticator.events.emit(Refused(challenge.status, error, token))
         can_answer = "websocket.http.response" in (connection.scope.get("extensions") or {})
         if connection.scope["type"] == "websocket" and not can_answer:
             raise WebSocketException(WS_1008_POLICY_VIOLATION, challenge.error or "unauthorized") from None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
-from mcp_oauth2_deps.fastapi.refusals import facts_line
+from mcp_oauth2_deps.instrumentation.logging import facts_line
 from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.mcp.callers import caller_in_sight, caller_is_missing
 from mcp_oauth2_deps.mcp.engines.refusals import refusal

@@ -17,8 +17,8 @@ from starlette.types import ASGIApp
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError
 from mcp_oauth2_deps.fastapi.gate import MEMORY_KEY
-from mcp_oauth2_deps.fastapi.refusals import facts_line
 from mcp_oauth2_deps.fastapi.scheme import OAuth2BearerScheme, ScopeGuard, default_scheme
+from mcp_oauth2_deps.instrumentation.logging import facts_line
 from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.mcp.callers import guards
 from mcp_oauth2_deps.mcp.cors import CORSRoute, preflight

@@ -10,8 +10,8 @@ from typing import NoReturn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_oauth2_deps.authenticator import Authenticator
-from mcp_oauth2_deps.fastapi.refusals import facts_line
 from mcp_oauth2_deps.fastapi.token_end import TokenOverError, until_over
+from mcp_oauth2_deps.instrumentation.logging import facts_line
 from mcp_oauth2_deps.models import AccessToken
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,6 @@ Which key fits a token does not belong here, nor does the token.
 """
 
 import asyncio
-import logging
 import math
 import re
 import time
@@ -15,18 +14,16 @@ from functools import partial
 from cachetools import LRUCache, TTLCache
 
 from mcp_oauth2_deps.errors import DocumentError, IssuerUnavailableError
-from mcp_oauth2_deps.protocol.encoding import printable
+from mcp_oauth2_deps.events import Events, KeysRefreshed, KeysUnavailable
+from mcp_oauth2_deps.instrumentation.logging import logged
 from mcp_oauth2_deps.protocol.issuer_metadata import IssuerMetadata
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
 from mcp_oauth2_deps.protocol.keys import KeySet, KeySetBuilder, UnusableKeySetError, published_keys
 from mcp_oauth2_deps.stores.discovery import discover
 from mcp_oauth2_deps.stores.documents import Document, DocumentSource
 
-logger = logging.getLogger(__name__)
-
 # After so many keys are built the event loop gets a turn. The largest keys take it up to 1 ms each, usual ones a tenth of that.
 _KEYS_PER_STEP = 4
-_MAX_KEY_IDS_SHOWN = 10
 # Seconds. `Cache-Control` may ask for a refresh sooner than `refresh_after`, but not sooner than this: Auth0 sends `max-age=15`
 # and Keycloak `no-cache` with their keys, and each worker would ask all the time. A new key is found by its `kid` anyway.
 _MIN_REFRESH_AFTER = 300
@@ -76,6 +73,7 @@ class JWKSStore:
         deadline: float = 10,
         max_issuers: int = 1024,
         clock: Callable[[], float] = time.monotonic,
+        events: Events | None = None,
     ) -> None:
         """Nothing is fetched yet.
 
@@ -89,6 +87,7 @@ class JWKSStore:
             deadline: seconds for one attempt, metadata and keys together.
             max_issuers: how many issuers are remembered.
             clock: seconds, never going back.
+            events: who hears of fetches; the log when absent.
         """
         self._documents = documents
         self._jwks_uris = {} if jwks_uris is None else jwks_uris
@@ -98,6 +97,7 @@ class JWKSStore:
         self._cooldown = cooldown
         self._deadline = deadline
         self._clock = clock
+        self._events = logged(Events()) if events is None else events
         self._loaded: TTLCache[str, _Loaded] = TTLCache(max_issuers, cache_ttl, timer=clock)
         self._records: LRUCache[str, _Record] = LRUCache(max_issuers)
         self._tasks: dict[str, asyncio.Task[KeySet | None]] = {}
@@ -193,7 +193,7 @@ class JWKSStore:
             key_set, document = await self._attempt(issuer, record)
         except DocumentError as error:
             record.attempted_at, record.failure = self._clock(), str(error)
-            self._log_failure(issuer, str(error))
+            self._tell_failure(issuer, str(error))
             return None
         except asyncio.CancelledError:
             # It says nothing of the issuer that we stop, so this attempt starts no cooldown.
@@ -251,7 +251,7 @@ class JWKSStore:
 
     def _keep(self, issuer: str, key_set: KeySet, max_age: int | None) -> KeySet:
         interval = self._refresh_after if max_age is None else min(self._refresh_after, max(max_age, _MIN_REFRESH_AFTER))
-        _log_success(issuer, key_set, interval)
+        self._events.emit(KeysRefreshed(issuer, len(key_set), key_set.key_ids, key_set.skipped, interval))
         previous = self._loaded.get(issuer)
         # Tokens are remembered together with the key set that verified them, so the same keys stay the same object.
         if previous is not None and previous.key_set == key_set:
@@ -259,15 +259,8 @@ class JWKSStore:
         self._loaded[issuer] = _Loaded(key_set, self._clock() + interval)
         return key_set
 
-    def _log_failure(self, issuer: str, cause: str) -> None:
-        logger.warning(
-            "keys of issuer %s could not be refreshed: %s. %s. Check that this host reaches the issuer and that the settings "
-            "issuer and jwks_uri are right; the next attempt comes after %g s.",
-            issuer,
-            cause,
-            "Its loaded keys stay in use until their hard age" if issuer in self._loaded else "Requests with its tokens get 503",
-            self._cooldown,
-        )
+    def _tell_failure(self, issuer: str, cause: str) -> None:
+        self._events.emit(KeysUnavailable(issuer, cause, issuer in self._loaded, self._cooldown))
 
     def _unavailable(self, issuer: str) -> IssuerUnavailableError:
         record = self._record(issuer)
@@ -282,15 +275,3 @@ async def _outcome(task: asyncio.Task[KeySet | None] | None) -> KeySet | None:
         return None
     await asyncio.wait({task})
     return None if task.cancelled() else task.result()
-
-
-def _log_success(issuer: str, key_set: KeySet, interval: float) -> None:
-    logger.info(
-        "keys of issuer %s refreshed: %d usable (%s), %d skipped%s; the next refresh is due in %g s",
-        issuer,
-        len(key_set),
-        ", ".join(printable(kid, 80) for kid in sorted(key_set.key_ids)[:_MAX_KEY_IDS_SHOWN]) or "without kid",
-        len(key_set.skipped),
-        f" ({'; '.join(sorted(set(key_set.skipped)))})" if key_set.skipped else "",
-        interval,
-    )

@@ -18,7 +18,7 @@ from mcp_oauth2_deps.errors import (
     IssuerUnavailableError,
     MissingCredentialsError,
 )
-from mcp_oauth2_deps.fastapi.refusals import refusal_facts
+from mcp_oauth2_deps.instrumentation.logging import refusal_facts
 from mcp_oauth2_deps.mcp.messages import MessageError, is_json_content_type, read_message, verify_mirrored_headers
 from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
 from mcp_oauth2_deps.models import ScopeRequirement

@@ -4,7 +4,7 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcp_oauth2_deps.fastapi.refusals import facts_line
+from mcp_oauth2_deps.instrumentation.logging import facts_line
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,111 @@
+"""What happened, as facts, and who hears of it.
+
+How a fact is written down does not belong here: `instrumentation` has one file for each place where it is written.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from mcp_oauth2_deps.errors import OAuth2Error
+from mcp_oauth2_deps.models import AccessToken
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request was let in at its route: its token is good, and holds all that the route demands.
+
+    Attributes:
+        token: the caller's.
+    """
+
+    token: AccessToken
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request was refused.
+
+    Attributes:
+        status: the HTTP status of the answer.
+        error: why.
+        token: the caller's, where it was verified before something else was missing.
+    """
+
+    status: int
+    error: OAuth2Error
+    token: AccessToken | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeysRefreshed:
+    """The keys of an issuer were fetched.
+
+    Attributes:
+        issuer: whose.
+        usable: how many can verify signatures.
+        key_ids: their `kid`, as the issuer wrote it.
+        skipped: for each key that cannot be used, why.
+        refresh_in: seconds until they are fetched again.
+    """
+
+    issuer: str
+    usable: int
+    key_ids: frozenset[str]
+    skipped: tuple[str, ...]
+    refresh_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeysUnavailable:
+    """The keys of an issuer could not be fetched.
+
+    Attributes:
+        issuer: whose.
+        cause: what happened, without anything the issuer sent.
+        has_loaded_keys: whether keys fetched before are still in use; if not, requests with its tokens get 503.
+        retry_in: seconds until the next attempt may be made.
+    """
+
+    issuer: str
+    cause: str
+    has_loaded_keys: bool
+    retry_in: float
+
+
+Event = Admitted | Refused | KeysRefreshed | KeysUnavailable
+_Kind = TypeVar("_Kind", Admitted, Refused, KeysRefreshed, KeysUnavailable)
+_Heard_contra = TypeVar("_Heard_contra", contravariant=True)
+
+
+class Listener(Protocol[_Heard_contra]):
+    """Hears of one kind of event. It is called where the event happens, so it must not wait for anything."""
+
+    def __call__(self, event: _Heard_contra, /) -> None:
+        """Takes notice of it."""
+
+
+class Events:
+    """Who hears of which events."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[type, tuple[Listener[Any], ...]] = {}
+
+    def add(self, kind: type[_Kind], listener: Listener[_Kind]) -> None:
+        """Lets the listener hear of all events of this kind from now on, after those that were added before."""
+        self._listeners[kind] = (*self._listeners.get(kind, ()), listener)
+
+    def __contains__(self, kind: type[Event]) -> bool:
+        """Whether anybody hears of this kind of event; if not, there is no need to make one."""
+        return kind in self._listeners
+
+    def emit(self, event: Event) -> None:
+        """Tells those who hear of it. A listener that fails is logged, and changes nothing else."""
+        for listener in self._listeners.get(type(event), ()):
+            try:
+                listener(event)
+            # A listener is anybody's code, and no fault of it may let a request in or turn an answer into a 500.
+            except Exception:
+                logger.exception("a listener failed at %s", type(event).__name__)

@@ -1,0 +1,1 @@
+"""Where events are written down: one file for each place."""
