@@ -147,7 +147,9 @@ class UriPattern:
 
     def may_serve(self, uri: Uri) -> bool:
         """Whether any reading of the URI fits, or the text as it is."""
-        return self._raw(_cut(uri.text.removesuffix("\n"))[0]) or any(map(self.fits, uri.readings))
+        # To FastMCP's patterns a line feed at the end may be the last character of a value, or none at all.
+        texts = (uri.text, uri.text.removesuffix("\n"))
+        return any(self._raw(_cut(text)[0]) for text in texts) or any(map(self.fits, uri.readings))
 
 
 class UriMap(Generic[_Value]):

@@ -50,6 +50,7 @@ def served(draw):
 @given(st.one_of(served(), st.tuples(TEMPLATES, URIS)))
 @example(("https://h:443/{v0}", "https://h:443/a"))
 @example(("d://h/{v0}", "d://h/a\n"))
+@example(("d://h/{v0}", "d://h/\n"))
 def test_no_template_of_fastmcp_serves_what_it_is_not_taken_to_serve(case):
     template, uri = case
     assume(build_regex(template) is not None)

@@ -148,7 +148,7 @@ def test_a_star_stands_for_any_characters_of_a_uri(rule, fitting, foreign):
         ("d://h/caf\u00e9/{x}", ["d://h/caf%c3%a9/a", "d://h/caf\u00e9/a"], ["d://h/cafe/a"]),
         ("d://h/{x}{?a,b}", ["d://h/1", "d://h/1?a=2"], ["d://h/"]),
         ("d://h/a", ["d://h/a", "d://h/a?x"], ["d://h/b"]),
-        ("d://h/{x}", ["d://h/a\n"], []),
+        ("d://h/{x}", ["d://h/a\n", "d://h/\n"], []),
         ("https://h:{port}/x", ["https://h:443/x"], []),
     ],
 )
