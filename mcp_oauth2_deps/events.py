@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from mcp_oauth2_deps.errors import OAuth2Error
-from mcp_oauth2_deps.models import AccessToken
+from mcp_oauth2_deps.models import AccessToken, NeverFromRequest
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NeverFromRequest):
     """A request was let in at its route: its token is good, and holds all that the route demands.
 
     Attributes:
@@ -25,7 +25,7 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NeverFromRequest):
     """A request was refused.
 
     Attributes:
