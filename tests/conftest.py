@@ -19,6 +19,7 @@ OUTSIDE = {
     "tests/docs/test_typing.py": "needs Node.js with npm, and type-checks for a minute",
     "tests/faults": "waits for real timeouts",
     "tests/integration": "needs Node.js with npm",
+    "tests/issuers": "needs Node.js with npm, and installs authorization servers",
     "tests/load": "needs Linux, and loads a server for minutes",
     "tests/stores/test_stalls.py": "floods the event loop for half a minute",
     "tests/test_demo.py": "needs curl, and starts the demo again and again",

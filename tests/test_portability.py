@@ -6,12 +6,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# Load reads /proc; the clients and the browser are started by a shell; a benchmark speaks of one machine.
+# Load reads /proc; the clients and the browser are started by a shell; issuers are handed file descriptors; a benchmark speaks of one machine.
 LINUX_ONLY = (
     "tests/load",
     "tests/support/load_",
     "tests/benchmarks",
     "tests/clients",
+    "tests/issuers",
     "tests/browser",
     "tests/fuzz",
     "tests/mutation",

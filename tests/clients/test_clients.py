@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from clients.login import access_token
+from code_login import access_token
 from processes import HOST, free_port, program
 
 DRIVERS = Path(__file__).parent / "drivers"

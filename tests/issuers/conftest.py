@@ -1,0 +1,53 @@
+"""Each issuer with a guarded server that trusts it. All that a run asks for start at once, in threads, at the first test."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import pytest
+from issuers.harness import GuardedServer, Issuer, guarded, listening
+from processes import HOST
+
+# File descriptors are handed to the server, and two of the issuers are Debian's.
+collect_ignore_glob = [] if sys.platform == "linux" else ["test_*.py"]
+
+
+class Place(NamedTuple):
+    """An issuer and the server that trusts it."""
+
+    issuer: Issuer
+    server: GuardedServer
+
+
+def _start(row, folder, stack) -> Place:
+    folder.mkdir()
+    sock = stack.enter_context(listening())
+    resource = f"http://{row.host or HOST}:{sock.getsockname()[1]}/mcp"
+    issuer = stack.enter_context(row.running(folder, resource))
+    return Place(issuer, stack.enter_context(guarded(sock, issuer, resource, folder / "uvicorn.log")))
+
+
+@pytest.fixture(scope="session")
+def _starting(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("issuers")
+    asked = {item.callspec.params["row"].name: item.callspec.params["row"] for item in request.session.items if _has_row(item)}
+    stacks = {name: ExitStack() for name in asked}
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(_start, row, folder / name, stacks[name]) for name, row in asked.items()}
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ExitStack.close, stacks.values()))
+
+
+def _has_row(item):
+    return "row" in getattr(item, "callspec", _NoParameters).params
+
+
+class _NoParameters:
+    params = ()
+
+
+@pytest.fixture
+def place(row, _starting) -> Place:
+    """The running issuer of this row, and its server."""
+    return _starting[row.name].result()

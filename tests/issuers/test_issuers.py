@@ -1,0 +1,121 @@
+"""Real issuers: a real client logs in and steps up twice, and what is no access token for this server is refused by its rule."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import issuers.authlib_flask.issuer as authlib_flask
+import issuers.better_auth.issuer as better_auth
+import issuers.django_oauth_toolkit.issuer as django_oauth_toolkit
+import issuers.oidc_provider.issuer as oidc_provider
+import pytest
+from clients.drivers.tour import tour
+from code_login import log_in, register, server_metadata
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.auth import OAuthClientInformationFull
+from sdk_login import REDIRECT_URI, Memory, provider_for
+
+BASE = {"mcp:use"}
+READ = BASE | {"files:read"}
+WRITE = READ | {"files:write"}
+
+
+class Row(NamedTuple):
+    """An issuer, how its access tokens begin, and why its other tokens are refused."""
+
+    name: str
+    running: Callable
+    header: Mapping[str, str]
+    """The header of its access tokens, without the value of `kid`."""
+    refused: Mapping[str, str]
+    host: str | None = None
+
+
+def jwt(alg, **more):
+    """A header as RFC 9068 asks for."""
+    return {"alg": alg, "typ": "at+jwt", "kid": "any"} | more
+
+
+# Opaque refresh tokens, ID tokens for the client alone, and access tokens for the resource that was asked for.
+USUAL = {"id_token": "audience (aud)", "refresh_token": "malformed", "elsewhere": "audience (aud)"}
+ROWS = [
+    Row("oidc_provider", oidc_provider.running, jwt("ES256"), USUAL),
+    Row("django_oauth_toolkit", django_oauth_toolkit.running, jwt("RS256"), USUAL),
+    Row("better_auth", better_auth.running, jwt("EdDSA"), USUAL),
+    Row("authlib_flask", authlib_flask.running, {"alg": "ES256", "typ": "at+jwt"}, USUAL),
+]
+pytestmark = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+
+
+async def test_the_python_sdk_logs_in_and_steps_up_twice(row, place):
+    issuer, server = place
+    asked = []
+
+    def walk(authorization_url):
+        asked.append(parse_qs(urlsplit(authorization_url).query))
+        return issuer.walk(authorization_url)
+
+    before = server.log.stat().st_size
+    provider = provider_for(server.mcp_url, walk, Memory(_known_client(issuer)), **issuer.registration)
+    async with (
+        httpx2.AsyncClient(auth=provider, timeout=30) as http,
+        Client(streamable_http_client(server.mcp_url, http_client=http)) as client,
+    ):
+        result = await tour(client)
+    assert result["whoami"] == issuer.subject
+    assert (result["read_file"], result["write_file"]) == ("read a.txt", "wrote 4 to b.txt")
+    always = {"offline_access", "openid"}
+    assert [set(request["scope"][0].split()) - always for request in asked] == [BASE, READ, WRITE]
+    assert server.statuses(before).count(401) == 1
+    assert server.statuses(before).count(403) == 2
+
+
+def _known_client(issuer):
+    if issuer.client is None:
+        return None
+    return OAuthClientInformationFull.model_validate({"redirect_uris": [REDIRECT_URI], "issuer": issuer.url} | issuer.client)
+
+
+@pytest.fixture
+def alice(place):
+    """Logs alice in and gives the answer of the token endpoint: `alice(resource, scope, ...)`."""
+    issuer = place.issuer
+    metadata = server_metadata(issuer.url)
+    client = issuer.oidc_client or issuer.client
+    if client is None:
+        client = register(metadata, **{"grant_types": ["authorization_code", "refresh_token"]} | issuer.registration)
+
+    def log_alice_in(resource, *scopes):
+        known = [scope for scope in scopes if scope == "mcp:use" or scope in metadata.get("scopes_supported", ())]
+        # OpenID Connect gives a refresh token only to who asks for consent.
+        prompt = {"prompt": "consent"} if "offline_access" in known else {}
+        return log_in(metadata, client, resource, " ".join(known), walk=issuer.walk, **prompt)
+
+    return log_alice_in
+
+
+def part_of(token, index):
+    """The header (0) or the claims (1), unverified."""
+    part = token.split(".")[index]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+def test_its_other_tokens_are_refused_each_by_its_rule(row, place, alice):
+    issuer, server = place
+    tokens = alice(server.mcp_url, "mcp:use", "openid", "offline_access")
+    answer, _ = server.ask(tokens["access_token"])
+    assert answer.status == 200, server.log.read_text("utf-8")
+    assert answer.json()["subject"] == issuer.subject == part_of(tokens["id_token"], 1)["sub"]
+    header = part_of(tokens["access_token"], 0)
+    assert header | ({"kid": "any"} if "kid" in header else {}) == row.header
+    tokens["elsewhere"] = alice(f"{server.url}/other", "mcp:use")["access_token"]
+    found = {}
+    for kind in row.refused:
+        answer, found[kind] = server.ask(tokens[kind])
+        assert answer.status == 401
+        assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+    assert found == row.refused
