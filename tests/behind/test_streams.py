@@ -158,6 +158,24 @@ async def test_f11_the_answer_to_a_single_call_may_finish(clockwork, kind, wire,
             assert "finished" in (await task).text
 
 
+async def test_f11_whatever_ends_a_token_ends_its_streams(issuer):
+    """Expiry is one cause; a list of revoked tokens is asked by the same method."""
+    revoked = asyncio.Event()
+
+    class Revoking(Authenticator):
+        async def token_end(self, token):
+            assert token.subject == "alice"
+            await revoked.wait()
+
+    settings = OAuth2Settings(issuer=issuer.url, resource=RESOURCE)
+    scheme = OAuth2BearerScheme(authenticator=Revoking(settings, documents=issuer))
+    async with served(scheme, server_of("sdk"), json_response=True) as (client, seen):
+        stream = await opened(seen, open_stream(Caller(client, issuer, MODERN), MODERN))
+        revoked.set()
+        async with asyncio.timeout(10):
+            assert (await stream).status_code == 200
+
+
 async def test_f11_a_stream_that_had_not_begun_is_refused_as_its_token_would_be(scheme, issuer, ticking):
     waiting = asyncio.Event()
 
