@@ -14,7 +14,7 @@ from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError
 from mcp_oauth2_deps.events import Events
 from mcp_oauth2_deps.instrumentation.logging import logged
 from mcp_oauth2_deps.jwt_verifier import FixedIssuers, JWTVerifier
-from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, Verified
+from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, Verified, digest_of
 from mcp_oauth2_deps.protocol.confirmations import verify_provable
 from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
@@ -190,12 +190,33 @@ class Authenticator:
             InvalidTokenError: it is not; the reason says why.
             IssuerUnavailableError: the keys to judge it cannot be had.
         """
-        if len(presented.token) > MAX_TOKEN_BYTES:
+        digest, known = self._recall(presented.token)
+        if known is not None and presented.scheme == "bearer" and self._is_all(known):
+            return known.token
+        return await self._authenticate(presented, digest, known)
+
+    async def verify(self, token: str) -> AccessToken:
+        """As `authenticate`, for a raw bearer token from elsewhere than an HTTP request. Nothing proves a binding there."""
+        digest, known = self._recall(token)
+        if known is not None and self._is_all(known):
+            return known.token
+        return await self._authenticate(Presented(token), digest, known)
+
+    def _recall(self, token: str) -> tuple[bytes, Verified | None]:
+        """The digest of the token, and what is remembered of it, if that still holds."""
+        if len(token) > MAX_TOKEN_BYTES:
             raise InvalidTokenError("malformed")
-        memory = self._memory
-        digest = b"" if memory is None else presented.digest
-        remembered = None if memory is None else memory.find(digest, self._now(), self.policy.leeway)
-        verified = remembered
+        if self._memory is None:
+            return b"", None
+        digest = digest_of(token)
+        return digest, self._memory.find(digest, self._now(), self.policy.leeway)
+
+    def _is_all(self, verified: Verified) -> bool:
+        """Whether a bearer token needs nothing more than to have been verified: it is bound to nothing, and no check is set."""
+        return verified.confirmation is None and not self._checks
+
+    async def _authenticate(self, presented: Presented, digest: bytes, known: Verified | None) -> AccessToken:
+        verified = known
         if verified is None:
             for verifier in self._verifiers:
                 verified = await verifier.verify(presented)
@@ -213,13 +234,9 @@ class Authenticator:
             error.issuer, error.key_id = verified.token.issuer, verified.key_id
             error.subject, error.client_id = verified.token.subject, verified.token.client_id
             raise
-        if memory is not None and remembered is None:
-            memory.remember(digest, verified)
+        if self._memory is not None and known is None:
+            self._memory.remember(digest, verified)
         return verified.token
-
-    async def verify(self, token: str) -> AccessToken:
-        """As `authenticate`, for a raw bearer token from elsewhere than an HTTP request. Nothing proves a binding there."""
-        return await self.authenticate(Presented(token))
 
     async def _verify_binding(self, confirmation: Confirmation | None, presented: Presented) -> None:
         """Guarantees that the caller proved to hold everything that the token is bound to. The only place that decides this.

@@ -15,6 +15,7 @@ from mcp_oauth2_deps.protocol.jws import SignatureKey, UnverifiedHeader, read_he
 from mcp_oauth2_deps.protocol.keys import KeySet
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header, verify_issuer
+from mcp_oauth2_deps.stores.issuer_keys import IssuerKeys
 from mcp_oauth2_deps.stores.jwks import JWKSStore
 
 # An issuer has one for each of its keys.
@@ -27,7 +28,7 @@ class Issuer:
 
     name: str
     policy: TokenPolicy
-    keys: JWKSStore
+    keys: IssuerKeys
 
 
 class Issuers(Protocol):
@@ -41,7 +42,7 @@ class FixedIssuers:
     """The issuers of one policy, which is the same for all of them."""
 
     def __init__(self, policy: TokenPolicy, keys: JWKSStore) -> None:
-        self._issuers = {name: Issuer(name, policy, keys) for name in policy.issuers}
+        self._issuers = {name: Issuer(name, policy, IssuerKeys(keys, name)) for name in policy.issuers}
 
     def find(self, issuer: str) -> Issuer | None:
         """The trusted issuer of this name, to the byte; none when it is not trusted."""
@@ -84,7 +85,7 @@ class JWTVerifier:
             error.key_id = header.kid
             raise
         try:
-            key_set = issuer.keys.current_and_refresh_ahead(issuer.name)
+            key_set = issuer.keys.current()
             key = None if key_set is None else key_set.select(header)
             if key_set is None or key is None:
                 key_set, key = await _look_up(header, issuer)
@@ -92,7 +93,7 @@ class JWTVerifier:
         except InvalidTokenError as error:
             error.key_id, error.issuer = header.kid, issuer.name
             # The issuer may have put another key under the same kid. It is asked in the background, once per cooldown.
-            issuer.keys.start_refresh(issuer.name)
+            issuer.keys.start_refresh()
             raise
         try:
             access_token, confirmation = verify_claims(claims, header, issuer.policy, now=self._now())
@@ -103,7 +104,7 @@ class JWTVerifier:
             raise
         if known_header is None:
             self._remember_header(token.header_segment, header)
-        return Verified(access_token, confirmation, partial(_is_current, key_set, issuer), header.kid)
+        return Verified(access_token, confirmation, partial(issuer.keys.are, key_set), header.kid)
 
     def _read_header(self, segment: bytes) -> UnverifiedHeader:
         header = read_header(segment)
@@ -124,11 +125,6 @@ class JWTVerifier:
         self._headers[segment] = header
 
 
-def _is_current(key_set: KeySet, issuer: Issuer) -> bool:
-    """Whether these are still the issuer's keys. In another set the key of a token may be missing."""
-    return issuer.keys.current_and_refresh_ahead(issuer.name) is key_set
-
-
 def _parse(payload: bytes) -> Mapping[str, object]:
     try:
         return parse_json_object(payload, max_values=MAX_TOKEN_VALUES)
@@ -138,10 +134,10 @@ def _parse(payload: bytes) -> Mapping[str, object]:
 
 async def _look_up(header: UnverifiedHeader, issuer: Issuer) -> tuple[KeySet, SignatureKey]:
     """The issuer's key for this header, fetched if need be, and the set that it is in."""
-    key_set = await issuer.keys.key_set(issuer.name)
+    key_set = await issuer.keys.key_set()
     key = key_set.select(header)
     if key is None:
-        key_set = await issuer.keys.refreshed_key_set(issuer.name)
+        key_set = await issuer.keys.refreshed_key_set()
         key = key_set.select(header)
     if key is None:
         raise InvalidTokenError("unknown_key", claim="kid")

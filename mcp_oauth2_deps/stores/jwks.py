@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from cachetools import LRUCache, TTLCache
+from cachetools import LRUCache
 
 from mcp_oauth2_deps.errors import DocumentError, IssuerUnavailableError
 from mcp_oauth2_deps.events import Events, KeysRefreshed, KeysUnavailable
@@ -21,6 +21,7 @@ from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
 from mcp_oauth2_deps.protocol.keys import KeySet, KeySetBuilder, UnusableKeySetError, published_keys
 from mcp_oauth2_deps.stores.discovery import discover
 from mcp_oauth2_deps.stores.documents import Document, DocumentSource
+from mcp_oauth2_deps.stores.loaded_keys import Loaded, LoadedKeys
 
 # After so many keys are built the event loop gets a turn. The largest keys take it up to 1 ms each, usual ones a tenth of that.
 _KEYS_PER_STEP = 4
@@ -28,14 +29,6 @@ _KEYS_PER_STEP = 4
 # and Keycloak `no-cache` with their keys, and each worker would ask all the time. A new key is found by its `kid` anyway.
 _MIN_REFRESH_AFTER = 300
 _SHOWABLE = re.compile(r"[\x21-\x7e]{1,200}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """Keys of an issuer, and the instant from which they are refreshed in the background."""
-
-    key_set: KeySet
-    refresh_at: float
 
 
 @dataclass(slots=True)
@@ -96,9 +89,9 @@ class JWKSStore:
         self._cache_ttl = cache_ttl
         self._cooldown = cooldown
         self._deadline = deadline
-        self._clock = clock
+        self.clock = clock
         self._events = logged(Events()) if events is None else events
-        self._loaded: TTLCache[str, _Loaded] = TTLCache(max_issuers, cache_ttl, timer=clock)
+        self._loaded = LoadedKeys(max_issuers, cache_ttl, clock)
         self._records: LRUCache[str, _Record] = LRUCache(max_issuers)
         self._tasks: dict[str, asyncio.Task[KeySet | None]] = {}
 
@@ -111,14 +104,15 @@ class JWKSStore:
 
         Side effect: starts a background refresh once they exceed `refresh_after`.
         """
-        try:
-            # Asked for every token: `get` looks twice and costs three times as much.
-            loaded = self._loaded[issuer]
-        except KeyError:
-            return None
-        if self._clock() >= loaded.refresh_at:
+        loaded = self.loaded_and_refresh_ahead(issuer)
+        return None if loaded is None else loaded.key_set
+
+    def loaded_and_refresh_ahead(self, issuer: str) -> Loaded | None:
+        """As `current_and_refresh_ahead`, with the instant until which the store need not be asked again."""
+        loaded = self._loaded.find(issuer)
+        if loaded is not None and self.clock() >= loaded.refresh_at:
             self._start(issuer)
-        return loaded.key_set
+        return loaded
 
     async def key_set(self, issuer: str) -> KeySet:
         """The issuer's loaded keys, or else the keys fetched now.
@@ -175,7 +169,7 @@ class JWKSStore:
         if task is not None:
             return task
         record = self._record(issuer)
-        cooling_down = self._clock() < record.attempted_at + self._cooldown
+        cooling_down = self.clock() < record.attempted_at + self._cooldown
         if cooling_down and not (due and record.failure is None):
             return None
         task = asyncio.get_running_loop().create_task(self._refresh(issuer, record))
@@ -192,7 +186,7 @@ class JWKSStore:
         try:
             key_set, document = await self._attempt(issuer, record)
         except DocumentError as error:
-            record.attempted_at, record.failure = self._clock(), str(error)
+            record.attempted_at, record.failure = self.clock(), str(error)
             self._tell_failure(issuer, str(error))
             return None
         except asyncio.CancelledError:
@@ -200,7 +194,7 @@ class JWKSStore:
             record.failure = "the attempt was ended from outside"
             raise
         else:
-            record.attempted_at, record.failure = self._clock(), None
+            record.attempted_at, record.failure = self.clock(), None
             return self._keep(issuer, key_set, document.max_age)
         finally:
             self._records[issuer] = record
@@ -239,11 +233,11 @@ class JWKSStore:
         configured = self._jwks_uris.get(issuer)
         if configured is not None:
             return configured
-        stale = record.failure is not None or self._clock() >= record.discovered_at + self._cache_ttl
+        stale = record.failure is not None or self.clock() >= record.discovered_at + self._cache_ttl
         if record.metadata is None or stale:
             try:
                 record.metadata = await discover(issuer, self._documents)
-                record.discovered_at = self._clock()
+                record.discovered_at = self.clock()
             except DocumentError:
                 if record.metadata is None:
                     raise
@@ -252,19 +246,14 @@ class JWKSStore:
     def _keep(self, issuer: str, key_set: KeySet, max_age: int | None) -> KeySet:
         interval = self._refresh_after if max_age is None else min(self._refresh_after, max(max_age, _MIN_REFRESH_AFTER))
         self._events.emit(KeysRefreshed(issuer, len(key_set), key_set.key_ids, key_set.skipped, interval))
-        previous = self._loaded.get(issuer)
-        # Tokens are remembered together with the key set that verified them, so the same keys stay the same object.
-        if previous is not None and previous.key_set == key_set:
-            key_set = previous.key_set
-        self._loaded[issuer] = _Loaded(key_set, self._clock() + interval)
-        return key_set
+        return self._loaded.keep(issuer, key_set, interval)
 
     def _tell_failure(self, issuer: str, cause: str) -> None:
         self._events.emit(KeysUnavailable(issuer, cause, issuer in self._loaded, self._cooldown))
 
     def _unavailable(self, issuer: str) -> IssuerUnavailableError:
         record = self._record(issuer)
-        wait = record.attempted_at + self._cooldown - self._clock()
+        wait = record.attempted_at + self._cooldown - self.clock()
         cause = record.failure or "the attempt was ended before it began"
         return IssuerUnavailableError(issuer, cause, retry_after=math.ceil(max(1, wait)))
 

@@ -1,0 +1,70 @@
+"""The one place that holds key sets: issuer to keys, bounded in number and age.
+
+How keys are fetched, and when they are refreshed, do not belong here.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cachetools import TTLCache
+
+from mcp_oauth2_deps.protocol.keys import KeySet
+
+
+@dataclass(slots=True)
+class Loaded:
+    """Keys of an issuer, and the instant from which they are refreshed in the background.
+
+    That instant is set to the past when other keys take their place, or when they are displaced. Until then these are the
+    issuer's keys, which can be seen without a look-up: it would cost as much as all else that a remembered token needs.
+    """
+
+    key_set: KeySet
+    refresh_at: float
+
+
+class LoadedKeys(TTLCache[str, Loaded]):
+    """Issuer to its keys. None is older than the hard age; beyond the bound the least recently used is displaced."""
+
+    def __init__(self, max_issuers: int, max_age: float, clock: Callable[[], float]) -> None:
+        """Nothing is loaded yet.
+
+        Args:
+            max_issuers: how many issuers are remembered.
+            max_age: hard age in seconds.
+            clock: seconds, never going back.
+        """
+        super().__init__(max_issuers, max_age, timer=clock)
+        self._clock = clock
+
+    def find(self, issuer: str) -> Loaded | None:
+        """The issuer's keys, or None if there are none, or none that are young enough."""
+        # Asked for every token that is not remembered: `get` looks twice and costs three times as much.
+        try:
+            return self[issuer]
+        except KeyError:
+            return None
+
+    def keep(self, issuer: str, key_set: KeySet, interval: float) -> KeySet:
+        """Puts keys in the place of those before, and returns them: the former object where they are the same.
+
+        Args:
+            issuer: whose keys they are.
+            key_set: the keys, fetched just now.
+            interval: seconds until they are refreshed in the background.
+        """
+        loaded, previous = Loaded(key_set, self._clock() + min(interval, self.ttl)), self.find(issuer)
+        # Tokens are remembered together with the key set that verified them, so the same keys stay the same object.
+        if previous is not None and previous.key_set == key_set:
+            previous.refresh_at, loaded = loaded.refresh_at, previous
+        elif previous is not None:
+            previous.refresh_at = -math.inf
+        self[issuer] = loaded
+        return loaded.key_set
+
+    def popitem(self) -> tuple[str, Loaded]:
+        """Called where another issuer needs the room."""
+        issuer, loaded = super().popitem()
+        loaded.refresh_at = -math.inf
+        return issuer, loaded
