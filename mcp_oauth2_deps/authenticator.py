@@ -191,31 +191,6 @@ class Authenticator:
             IssuerUnavailableError: the keys to judge it cannot be had.
         """
         digest, known = self._recall(presented.token)
-        if known is not None and presented.scheme == "bearer" and self._is_all(known):
-            return known.token
-        return await self._authenticate(presented, digest, known)
-
-    async def verify(self, token: str) -> AccessToken:
-        """As `authenticate`, for a raw bearer token from elsewhere than an HTTP request. Nothing proves a binding there."""
-        digest, known = self._recall(token)
-        if known is not None and self._is_all(known):
-            return known.token
-        return await self._authenticate(Presented(token), digest, known)
-
-    def _recall(self, token: str) -> tuple[bytes, Verified | None]:
-        """The digest of the token, and what is remembered of it, if that still holds."""
-        if len(token) > MAX_TOKEN_BYTES:
-            raise InvalidTokenError("malformed")
-        if self._memory is None:
-            return b"", None
-        digest = digest_of(token)
-        return digest, self._memory.find(digest, self._now(), self.policy.leeway)
-
-    def _is_all(self, verified: Verified) -> bool:
-        """Whether a bearer token needs nothing more than to have been verified: it is bound to nothing, and no check is set."""
-        return verified.confirmation is None and not self._checks
-
-    async def _authenticate(self, presented: Presented, digest: bytes, known: Verified | None) -> AccessToken:
         verified = known
         if verified is None:
             for verifier in self._verifiers:
@@ -237,6 +212,23 @@ class Authenticator:
         if self._memory is not None and known is None:
             self._memory.remember(digest, verified)
         return verified.token
+
+    async def verify(self, token: str) -> AccessToken:
+        """As `authenticate`, for a raw bearer token from elsewhere than an HTTP request. Nothing proves a binding there."""
+        if self._memory is not None and not self._checks:
+            _, known = self._recall(token)
+            if known is not None and known.confirmation is None:
+                return known.token
+        return await self.authenticate(Presented(token))
+
+    def _recall(self, token: str) -> tuple[bytes, Verified | None]:
+        """The digest of the token, and what is remembered of it, if that still holds."""
+        if len(token) > MAX_TOKEN_BYTES:
+            raise InvalidTokenError("malformed")
+        if self._memory is None:
+            return b"", None
+        digest = digest_of(token)
+        return digest, self._memory.find(digest, self._now(), self.policy.leeway)
 
     async def _verify_binding(self, confirmation: Confirmation | None, presented: Presented) -> None:
         """Guarantees that the caller proved to hold everything that the token is bound to. The only place that decides this.
