@@ -18,14 +18,14 @@ class IssuerKeys:
 
     def __init__(self, store: JWKSStore, issuer: str) -> None:
         """Nothing is asked yet."""
-        self._store, self._issuer, self._clock = store, issuer, store.clock
+        self._store, self._issuer, self._clock = store, issuer, store._clock  # noqa: SLF001  # these two are one thing in two files
         self._loaded: Loaded | None = None
 
     def current(self) -> KeySet | None:
         """As `JWKSStore.current_and_refresh_ahead`."""
         loaded = self._loaded
         if loaded is None or self._clock() >= loaded.refresh_at:
-            loaded = self._loaded = self._store.loaded_and_refresh_ahead(self._issuer)
+            loaded = self._loaded = self._store._loaded_and_refresh_ahead(self._issuer)  # noqa: SLF001
         return None if loaded is None else loaded.key_set
 
     def are(self, key_set: KeySet) -> bool:

@@ -89,7 +89,7 @@ class JWKSStore:
         self._cache_ttl = cache_ttl
         self._cooldown = cooldown
         self._deadline = deadline
-        self.clock = clock
+        self._clock = clock
         self._events = logged(Events()) if events is None else events
         self._loaded = LoadedKeys(max_issuers, cache_ttl, clock)
         self._records: LRUCache[str, _Record] = LRUCache(max_issuers)
@@ -104,13 +104,13 @@ class JWKSStore:
 
         Side effect: starts a background refresh once they exceed `refresh_after`.
         """
-        loaded = self.loaded_and_refresh_ahead(issuer)
+        loaded = self._loaded_and_refresh_ahead(issuer)
         return None if loaded is None else loaded.key_set
 
-    def loaded_and_refresh_ahead(self, issuer: str) -> Loaded | None:
+    def _loaded_and_refresh_ahead(self, issuer: str) -> Loaded | None:
         """As `current_and_refresh_ahead`, with the instant until which the store need not be asked again."""
         loaded = self._loaded.find(issuer)
-        if loaded is not None and self.clock() >= loaded.refresh_at:
+        if loaded is not None and self._clock() >= loaded.refresh_at:
             self._start(issuer)
         return loaded
 
@@ -169,7 +169,7 @@ class JWKSStore:
         if task is not None:
             return task
         record = self._record(issuer)
-        cooling_down = self.clock() < record.attempted_at + self._cooldown
+        cooling_down = self._clock() < record.attempted_at + self._cooldown
         if cooling_down and not (due and record.failure is None):
             return None
         task = asyncio.get_running_loop().create_task(self._refresh(issuer, record))
@@ -186,7 +186,7 @@ class JWKSStore:
         try:
             key_set, document = await self._attempt(issuer, record)
         except DocumentError as error:
-            record.attempted_at, record.failure = self.clock(), str(error)
+            record.attempted_at, record.failure = self._clock(), str(error)
             self._tell_failure(issuer, str(error))
             return None
         except asyncio.CancelledError:
@@ -194,7 +194,7 @@ class JWKSStore:
             record.failure = "the attempt was ended from outside"
             raise
         else:
-            record.attempted_at, record.failure = self.clock(), None
+            record.attempted_at, record.failure = self._clock(), None
             return self._keep(issuer, key_set, document.max_age)
         finally:
             self._records[issuer] = record
@@ -233,11 +233,11 @@ class JWKSStore:
         configured = self._jwks_uris.get(issuer)
         if configured is not None:
             return configured
-        stale = record.failure is not None or self.clock() >= record.discovered_at + self._cache_ttl
+        stale = record.failure is not None or self._clock() >= record.discovered_at + self._cache_ttl
         if record.metadata is None or stale:
             try:
                 record.metadata = await discover(issuer, self._documents)
-                record.discovered_at = self.clock()
+                record.discovered_at = self._clock()
             except DocumentError:
                 if record.metadata is None:
                     raise
@@ -253,7 +253,7 @@ class JWKSStore:
 
     def _unavailable(self, issuer: str) -> IssuerUnavailableError:
         record = self._record(issuer)
-        wait = record.attempted_at + self._cooldown - self.clock()
+        wait = record.attempted_at + self._cooldown - self._clock()
         cause = record.failure or "the attempt was ended before it began"
         return IssuerUnavailableError(issuer, cause, retry_after=math.ceil(max(1, wait)))
 
