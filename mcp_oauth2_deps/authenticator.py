@@ -56,6 +56,17 @@ class Binding(Protocol):
         """
 
 
+class FirstUse(Protocol):
+    """Remembers what may be used once, for a binding whose proof must not be sent twice. A binding is made with one."""
+
+    async def first_use(self, key: bytes, seconds: float) -> bool:
+        """Whether this key comes for the first time; for so many seconds it will not be the first time again.
+
+        Raises:
+            OAuth2Error: nobody can say, so the proof must not be accepted.
+        """
+
+
 class TokenCheck(Protocol):
     """A further rule about a token that is asked for every request, also when the token is remembered."""
 

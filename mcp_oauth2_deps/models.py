@@ -4,7 +4,7 @@ Rules about them live in `protocol`; nothing here parses, fetches or decides.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Never
@@ -213,29 +213,6 @@ class Verified(NeverFromRequest, _Verified):
             leeway: seconds of clock difference forgiven.
         """
         return now < self.token.expires_at + leeway and self.evidence()
-
-
-@dataclass(frozen=True, slots=True)
-class ScopeRequirement:
-    """The scopes one operation asks for: all of `all_of`, and one of each group in `any_of`."""
-
-    all_of: tuple[str, ...] = ()
-    any_of: tuple[tuple[str, ...], ...] = ()
-
-    def names(self) -> tuple[str, ...]:
-        """Every scope named, once, in the order of declaration; which of them are alternatives is not said."""
-        return tuple(dict.fromkeys((*self.all_of, *(scope for group in self.any_of for scope in group))))
-
-    def with_all_of(self, scopes: Sequence[str]) -> "ScopeRequirement":
-        """This, and all these scopes too."""
-        if set(scopes).issubset(self.all_of):
-            return self
-        return self + ScopeRequirement(tuple(scopes))
-
-    def __add__(self, other: "ScopeRequirement") -> "ScopeRequirement":
-        return ScopeRequirement(
-            tuple(dict.fromkeys((*self.all_of, *other.all_of))), tuple(dict.fromkeys((*self.any_of, *other.any_of)))
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.testclient import WebSocketDenialResponse
 
 from mcp_oauth2_deps import AccessToken
+from mcp_oauth2_deps.authenticator import FirstUse
 from mcp_oauth2_deps.errors import InvalidTokenError, OAuth2Error
 from mcp_oauth2_deps.mcp import mcp_router
 from mcp_oauth2_deps.models import Presented
@@ -35,6 +36,28 @@ class Held:
 
     async def prove(self, confirmation, presented):
         if presented.proofs != (PROOF.encode(),):
+            raise InvalidTokenError("binding", claim="cnf")
+
+
+class Once:
+    """A memory of what was used."""
+
+    def __init__(self):
+        self.used = set()
+
+    async def first_use(self, key, seconds):
+        return key not in self.used and not self.used.add(key)
+
+
+class HeldOnce(Held):
+    """The same binding, with a proof that counts once."""
+
+    def __init__(self, uses: FirstUse):
+        self.uses = uses
+
+    async def prove(self, confirmation, presented):
+        await super().prove(confirmation, presented)
+        if not await self.uses.first_use(presented.proofs[0], 60):
             raise InvalidTokenError("binding", claim="cnf")
 
 
@@ -183,6 +206,13 @@ def test_a_proof_of_one_member_is_none_of_another(world, mint, entry, more):
     world.auth.authenticator._bindings = (Held(),)
     assert world.reason(entry, mint(cnf={"jkt": "x", "x5t#S256": "x"}), PROOF) is None, "control: both members are proven"
     assert world.reason(entry, mint(cnf={"jkt": "x"} | more), PROOF) == "binding"
+
+
+@where_a_proof_can_be
+def test_a_proof_that_counts_once_is_refused_the_second_time_also_with_a_remembered_token(world, mint, entry):
+    world.auth.authenticator._bindings = (HeldOnce(Once()),)
+    token = mint(cnf={"jkt": "x"})
+    assert [world.reason(entry, token, PROOF) for _ in range(3)] == [None, "binding", "binding"]
 
 
 async def test_a_scheme_that_promises_a_proof_does_not_fit_a_token_that_is_bound_to_nothing(auth, mint):

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mcp_oauth2_deps import AccessToken, models
-from mcp_oauth2_deps.models import ReadOnlyDict, ScopeRequirement
+from mcp_oauth2_deps.models import ReadOnlyDict
 from mcp_oauth2_deps.protocol.encoding import read_only
+from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 CLAIMS = {"a": {"b": [1, {"c": 2}]}}
 

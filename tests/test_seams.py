@@ -177,3 +177,22 @@ async def test_an_outcome_is_for_exactly_what_it_was_made_from(auth, issuer):
         # Each from the outcome of the first, which the copy of the scope brings along.
         await auth(HTTPConnection(first.scope | {"mcp_oauth2_deps": dict(first.scope["mcp_oauth2_deps"])} | change), scopes)
         assert len(recorder.asked) == number, change
+
+
+# Requirement.
+
+
+class Recent:
+    """A demand that is not about scopes."""
+
+    def shortfall(self, token, hierarchy):
+        return None if token.issued_at else InvalidTokenError("claim", claim="iat")
+
+
+async def test_a_demand_of_any_kind_is_decided_at_the_gate(auth, issuer):
+    token = await auth.authenticator.verify(issuer.token())
+    auth.gate.verify(Recent(), token)
+    with pytest.raises(InvalidTokenError):
+        auth.gate.verify(Recent(), AccessToken())
+    with pytest.raises(InsufficientScopeError):
+        auth.gate.verify(auth.require_scopes("a").requirement, token)

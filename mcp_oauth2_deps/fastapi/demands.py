@@ -4,11 +4,25 @@ The only place that reads FastAPI's own structures; where they are absent nothin
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ForwardRef
+from typing import Any, ForwardRef, Protocol
 
 from fastapi.dependencies.models import Dependant
 
-from mcp_oauth2_deps.models import ScopeRequirement
+from mcp_oauth2_deps.errors import OAuth2Error
+from mcp_oauth2_deps.models import AccessToken
+from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
+
+
+class Requirement(Protocol):
+    """What one operation demands of a good token. Scopes are one kind."""
+
+    def shortfall(self, token: AccessToken, hierarchy: Mapping[str, frozenset[str]], /) -> OAuth2Error | None:
+        """Why the token does not do; nothing when it does.
+
+        Args:
+            token: the caller's, verified.
+            hierarchy: scope to all scopes it implies.
+        """
 
 
 def matched_dependant(scope: Mapping[str, Any]) -> Dependant | None:

@@ -14,14 +14,14 @@ from starlette.status import WS_1008_POLICY_VIOLATION
 from mcp_oauth2_deps.authenticator import Authenticator
 from mcp_oauth2_deps.errors import OAuth2Error
 from mcp_oauth2_deps.events import Admitted, Refused
-from mcp_oauth2_deps.fastapi.demands import collect_requirement, matched_dependant
+from mcp_oauth2_deps.fastapi.demands import Requirement, collect_requirement, matched_dependant
 from mcp_oauth2_deps.fastapi.presenting import Sent, read_presented, what_was_sent
 from mcp_oauth2_deps.fastapi.refusals import refusal_detail
 from mcp_oauth2_deps.fastapi.scope_book import ScopeBook
-from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
+from mcp_oauth2_deps.models import AccessToken
 from mcp_oauth2_deps.protocol.challenges import challenge_for, header_fields
 from mcp_oauth2_deps.protocol.resource_metadata import metadata_url
-from mcp_oauth2_deps.protocol.scopes import verify_scopes
+from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 from mcp_oauth2_deps.settings import OAuth2Settings
 
 # Key in the ASGI scope. Maps each gate to (what was sent, verified token), so that a request is verified once.
@@ -114,12 +114,24 @@ class Gate:
                     return None
                 token = await self.authenticator.authenticate(presented)
                 outcomes[self] = sent, token
-            verify_scopes(needed, token.scopes, self.authenticator.policy.scope_hierarchy)
+            self.verify(needed, token)
             if first and Admitted in self.authenticator.events:
                 self.authenticator.events.emit(Admitted(token))
         except OAuth2Error as error:
             self.refuse(error, connection, ScopeRequirement(tuple(scopes)), token)
         return token
+
+    def verify(self, requirement: Requirement, token: AccessToken) -> None:
+        """Guarantees that the token meets the requirement.
+
+        Does not check: that the token is good.
+
+        Raises:
+            OAuth2Error: it does not.
+        """
+        shortfall = requirement.shortfall(token, self.scope_hierarchy)
+        if shortfall is not None:
+            raise shortfall
 
     def refuse(
         self, error: OAuth2Error, connection: HTTPConnection, demanded: ScopeRequirement, token: AccessToken | None = None

@@ -22,8 +22,8 @@ from mcp_oauth2_deps.fastapi.documentation import SchemeDescription
 from mcp_oauth2_deps.fastapi.gate import Gate
 from mcp_oauth2_deps.fastapi.lifespan import router_with_lifespan
 from mcp_oauth2_deps.fastapi.token_end import TokenOverError, until_over
-from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
-from mcp_oauth2_deps.protocol.scopes import scope_requirement, verify_scopes
+from mcp_oauth2_deps.models import AccessToken
+from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, scope_requirement
 from mcp_oauth2_deps.settings import OAuth2Settings
 
 
@@ -230,7 +230,7 @@ class ScopeGuard:
         """The token, if it holds what is demanded here; also when a test put another in the scheme's place."""
         requirement = self.requirement.with_all_of(security_scopes.scopes)
         try:
-            verify_scopes(requirement, token.scopes, self.gate.scope_hierarchy)
+            self.gate.verify(requirement, token)
         except InsufficientScopeError as error:
             self.gate.refuse(error, connection, requirement, token)
         return token

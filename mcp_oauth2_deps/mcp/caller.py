@@ -8,8 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from mcp_oauth2_deps.models import AccessToken, NeverFromRequest, ScopeRequirement
-from mcp_oauth2_deps.protocol.scopes import missing_scopes
+from mcp_oauth2_deps.models import AccessToken, NeverFromRequest
+from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, missing_scopes
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from mcp_oauth2_deps.mcp.engines.engine import Component
 from mcp_oauth2_deps.mcp.function_scopes import declared_scopes
 from mcp_oauth2_deps.mcp.tool_scopes import Held
 from mcp_oauth2_deps.mcp.uris import UriMap, UriPattern, read_uri
-from mcp_oauth2_deps.models import ScopeRequirement
+from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 
 class Catalog:

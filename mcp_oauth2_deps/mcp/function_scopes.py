@@ -15,8 +15,7 @@ from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.mcp.callers import caller_in_sight, caller_is_missing
 from mcp_oauth2_deps.mcp.engines.refusals import refusal
 from mcp_oauth2_deps.mcp.tool_scopes import Demand
-from mcp_oauth2_deps.models import ScopeRequirement
-from mcp_oauth2_deps.protocol.scopes import missing_scopes, scope_requirement
+from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, missing_scopes, scope_requirement
 
 logger = logging.getLogger(__name__)
 

@@ -31,9 +31,9 @@ from mcp_oauth2_deps.mcp.messages import Message, MessageError, read_message, ve
 from mcp_oauth2_deps.mcp.rules import Rulebook
 from mcp_oauth2_deps.mcp.streams import LASTING_METHODS, ending_with
 from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
-from mcp_oauth2_deps.models import AccessToken, ScopeRequirement
+from mcp_oauth2_deps.models import AccessToken
 from mcp_oauth2_deps.protocol.encoding import PARSE_ON_LOOP_BYTES
-from mcp_oauth2_deps.protocol.scopes import verify_scopes
+from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 from mcp_oauth2_deps.protocol.urls import host_fields, path_of
 from mcp_oauth2_deps.settings import OAuth2Settings
 
@@ -188,7 +188,7 @@ class MCPRoutes:
                     "a call to one of the %s without a rule is denied; give it one, or set default='method'", message.kind
                 )
                 raise InsufficientScopeError(required=(), granted=token.scopes, missing=())
-            verify_scopes(requirement, token.scopes, caller.hierarchy)
+            self._scheme.gate.verify(requirement, token)
         except InsufficientScopeError as error:
             self._scheme.gate.refuse(error, request, requirement, token)
         self._rules.remember(message, caller, decision)

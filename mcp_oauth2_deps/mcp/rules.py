@@ -16,7 +16,7 @@ from mcp_oauth2_deps.mcp.function_scopes import declared_scopes, refuse_nobody, 
 from mcp_oauth2_deps.mcp.messages import Message, MessageError, message_of
 from mcp_oauth2_deps.mcp.tool_scopes import KINDS, Held, ToolScopes
 from mcp_oauth2_deps.mcp.uris import UriPattern
-from mcp_oauth2_deps.models import ScopeRequirement
+from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 logger = logging.getLogger(__name__)
 

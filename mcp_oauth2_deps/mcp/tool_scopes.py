@@ -10,8 +10,7 @@ from typing import Literal, NamedTuple
 
 from mcp_oauth2_deps.mcp.messages import Message
 from mcp_oauth2_deps.mcp.uris import Uri, UriMap, UriPattern, read_uri
-from mcp_oauth2_deps.models import ScopeRequirement
-from mcp_oauth2_deps.protocol.scopes import checked_scopes
+from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, checked_scopes
 
 KINDS = ("tools", "prompts", "resources")
 _NOTHING = ScopeRequirement()

@@ -4,16 +4,50 @@ Where scopes are demanded does not belong here.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError
-from mcp_oauth2_deps.models import ScopeRequirement
+from mcp_oauth2_deps.models import AccessToken
 
 # RFC 6749 section 3.3.
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 # A client's wish for a refresh token, no right at this server (SEP-2207 of MCP): never asked for here.
 OFFLINE_ACCESS = "offline_access"
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeRequirement:
+    """The scopes one operation asks for: all of `all_of`, and one of each group in `any_of`."""
+
+    all_of: tuple[str, ...] = ()
+    any_of: tuple[tuple[str, ...], ...] = ()
+
+    def names(self) -> tuple[str, ...]:
+        """Every scope named, once, in the order of declaration; which of them are alternatives is not said."""
+        return tuple(dict.fromkeys((*self.all_of, *(scope for group in self.any_of for scope in group))))
+
+    def with_all_of(self, scopes: Sequence[str]) -> "ScopeRequirement":
+        """This, and all these scopes too."""
+        if set(scopes).issubset(self.all_of):
+            return self
+        return self + ScopeRequirement(tuple(scopes))
+
+    def __add__(self, other: "ScopeRequirement") -> "ScopeRequirement":
+        return ScopeRequirement(
+            tuple(dict.fromkeys((*self.all_of, *other.all_of))), tuple(dict.fromkeys((*self.any_of, *other.any_of)))
+        )
+
+    def shortfall(self, token: AccessToken, hierarchy: Mapping[str, frozenset[str]]) -> InsufficientScopeError | None:
+        """What the token lacks; nothing when it covers the requirement. Scopes are compared whole and case-sensitively.
+
+        Does not check: that the token is good.
+        """
+        missing = missing_scopes(self, token.scopes, hierarchy)
+        if not missing:
+            return None
+        return InsufficientScopeError(required=self.names(), granted=token.scopes, missing=missing)
 
 
 def is_scope_token(text: str) -> bool:
@@ -114,16 +148,3 @@ def missing_scopes(
         if held.isdisjoint(group):
             missing.extend(group)
     return tuple(dict.fromkeys(missing))
-
-
-def verify_scopes(requirement: ScopeRequirement, granted: frozenset[str], hierarchy: Mapping[str, frozenset[str]]) -> None:
-    """Guarantees that the grant covers the requirement; scopes are compared whole and case-sensitively.
-
-    Does not check: the token that the grant comes from.
-
-    Raises:
-        InsufficientScopeError: something is missing.
-    """
-    missing = missing_scopes(requirement, granted, hierarchy)
-    if missing:
-        raise InsufficientScopeError(required=requirement.names(), granted=granted, missing=missing)

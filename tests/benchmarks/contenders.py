@@ -56,14 +56,13 @@ class Ours(Contender):
 
     async def start(self) -> None:
         from mcp_oauth2_deps import OAuth2BearerScheme, OAuth2Error, OAuth2Settings
-        from mcp_oauth2_deps.protocol.scopes import scope_requirement, verify_scopes
+        from mcp_oauth2_deps.protocol.scopes import scope_requirement
 
         self._refusal = OAuth2Error
         self.scheme = OAuth2BearerScheme(
             OAuth2Settings(issuer=self.issuer, resource=RESOURCE, allow_insecure_http=True, token_cache_size=self.cache_size)
         )
         self._requirement = scope_requirement(SCOPE)
-        self._verify_scopes = verify_scopes
         await self.prepare_scheme()
 
     async def prepare_scheme(self) -> None:
@@ -73,10 +72,9 @@ class Ours(Contender):
     async def verify(self, token: str) -> bool:
         try:
             verified = await self.scheme.authenticator.verify(token)
-            self._verify_scopes(self._requirement, verified.scopes, {})
         except self._refusal:
             return False
-        return True
+        return self._requirement.shortfall(verified, {}) is None
 
     @property
     def dependency(self) -> Any:

@@ -21,7 +21,6 @@ from mcp_oauth2_deps.errors import (
 from mcp_oauth2_deps.instrumentation.logging import refusal_facts
 from mcp_oauth2_deps.mcp.messages import MessageError, is_json_content_type, read_message, verify_mirrored_headers
 from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
-from mcp_oauth2_deps.models import ScopeRequirement
 from mcp_oauth2_deps.protocol.challenges import challenge_for, header_fields
 from mcp_oauth2_deps.protocol.credentials import read_credentials
 from mcp_oauth2_deps.protocol.encoding import decode_base64url, parse_json_object
@@ -29,7 +28,7 @@ from mcp_oauth2_deps.protocol.issuer_metadata import read_metadata
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, UnverifiedHeader, read_header, split_token
 from mcp_oauth2_deps.protocol.keys import KeySet, UnusableKeySetError
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
-from mcp_oauth2_deps.protocol.scopes import is_scope_token, missing_scopes, read_scopes, transitive_hierarchy
+from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, is_scope_token, missing_scopes, read_scopes, transitive_hierarchy
 from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header, verify_issuer
 from mcp_oauth2_deps.testing.keys import base64url
 

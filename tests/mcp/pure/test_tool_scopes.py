@@ -4,7 +4,7 @@ import pytest
 
 from mcp_oauth2_deps.mcp.messages import Message
 from mcp_oauth2_deps.mcp.tool_scopes import Demand, Held, ToolScopes, as_requirement
-from mcp_oauth2_deps.models import ScopeRequirement
+from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 
 def call(name, kind="tools"):
