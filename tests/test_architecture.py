@@ -40,7 +40,7 @@ DOORS = {
     "fastapi": ("fastapi/", "mcp/", "testing/", "demo/"),
     "starlette": ("fastapi/", "mcp/", "testing/", "demo/"),
 }
-PURE = ("protocol/", "mcp/messages.py", "mcp/tool_scopes.py", "mcp/uris.py")
+PURE = ("protocol/", "mcp/messages.py", "mcp/tool_scopes.py", "mcp/uris.py", "mcp/uri_patterns.py")
 IMPURE = ("asyncio", "time", "socket", "threading", "httpx", "cachetools", "fastapi", "starlette", "logging")
 
 

@@ -3,12 +3,14 @@
 What it takes to be let through does not belong here.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 
-from mcp_oauth2_deps.mcp.engines.engine import Component
+from mcp_oauth2_deps.mcp.engines.engine import Component, Place
 from mcp_oauth2_deps.mcp.function_scopes import declared_scopes
 from mcp_oauth2_deps.mcp.tool_scopes import Held
-from mcp_oauth2_deps.mcp.uris import UriMap, UriPattern, read_uri
+from mcp_oauth2_deps.mcp.uri_patterns import UriMap, UriPattern, moved
+from mcp_oauth2_deps.mcp.uris import Uri, read_uri
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 
@@ -24,17 +26,23 @@ class Catalog:
             pattern_of: the pattern of a resource's URI; it is asked for all of them at each time, so it should remember.
         """
         self._by_name: dict[str, list[Held]] = {}
-        self._templates: list[tuple[Component, Held]] = []
-        resources: list[tuple[UriPattern, Held]] = []
+        self._of: dict[int, Component] = {}
+        self._templates: list[Held] = []
+        self._resources: list[tuple[UriPattern, Held]] | None = [] if kind == "resources" else None
         for component in components:
-            pattern = pattern_of(component.name) if kind == "resources" else None
-            held = Held(component.name, declared_by(component), pattern.uri if pattern else None)
+            pattern = None if self._resources is None else pattern_of(component.name)
+            held = Held(component.name, declared_by(component), None if pattern is None else pattern.uri)
             self._by_name.setdefault(component.name, []).append(held)
+            self._of[id(held)] = component
             if component.serves is not None:
-                self._templates.append((component, held))
-            elif pattern is not None:
-                resources.append((pattern, held))
-        self._by_uri = UriMap(resources) if kind == "resources" else None
+                self._templates.append(held)
+            elif pattern is not None and self._resources is not None:
+                self._resources.append((pattern, held))
+
+    @cached_property
+    def _by_uri(self) -> UriMap[Held]:
+        # Made when it is first asked for: a list is shortened without it.
+        return UriMap(self._resources or ())
 
     @property
     def names(self) -> Sequence[str]:
@@ -53,13 +61,24 @@ class Catalog:
     def serving(self, name: str) -> Sequence[Held]:
         """All that may run for somebody who asks for this name."""
         found = {id(held): held for held in self.called(name)}
-        if self._by_uri is not None:
+        if self._resources is not None:
             uri = read_uri(name)
             found |= {id(held): held for reading in uri.readings for held in self._by_uri.at(reading)}
-            found |= {
-                id(held): held for component, held in self._templates if component.serves is not None and component.serves(uri)
-            }
+            found |= {id(held): held for held in self._templates if self._serves(held, uri)}
         return list(found.values())
+
+    def places(self, name: str) -> Iterator[Place]:
+        """Where mounted servers run what serves this name, by the name that it has there."""
+        for held in self.serving(name):
+            component = self._of[id(held)]
+            for server, kind, there in component.places:
+                inner = there if component.serves is None else moved(name, component.name, there)
+                if inner is not None:
+                    yield Place(server, kind, inner)
+
+    def _serves(self, template: Held, uri: Uri) -> bool:
+        serves = self._of[id(template)].serves
+        return serves is not None and serves(uri)
 
 
 def declared_by(component: Component) -> ScopeRequirement | None:

@@ -15,7 +15,7 @@ from mcp_oauth2_deps.mcp.engines.engine import EXECUTED_BY, Engine, Place
 from mcp_oauth2_deps.mcp.function_scopes import declared_scopes, refuse_nobody, refuse_shortfall
 from mcp_oauth2_deps.mcp.messages import Message, MessageError, message_of
 from mcp_oauth2_deps.mcp.tool_scopes import KINDS, Held, ToolScopes
-from mcp_oauth2_deps.mcp.uris import UriPattern
+from mcp_oauth2_deps.mcp.uri_patterns import UriPattern
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,8 @@ class Rulebook:
             if kind == "resources":
                 components = await self._engine.held(kind)
                 now = Catalog(kind, components or (), self._pattern_of)
-                return Decision(await self._needed_for(message, now.serving))
+                needed = await self._needed_for(message, now.serving)
+                return Decision(needed, tuple(place for name in message.names[:1] for place in now.places(name)))
             named = {name: await self._engine.named(kind, name) for name in message.names}
         except Exception as error:
             # It may be the caller's choice of a name that makes the engine fail.
@@ -166,16 +167,18 @@ class Rulebook:
         decided = {name: caller.decided.get(_key("list", place)) for name, place in places.items()}
         unknown = [name for name, known in decided.items() if known is None]
         if unknown:
+            own, ruled = server is self._engine.server, self._is_ruled(kind)
             catalog = Catalog(kind, await self._engine.held(kind) or (), self._pattern_of)
-            own = server is self._engine.server
-            outer = {} if own else await self._engine.outer(server, kind, unknown)
+            outer = {} if own else await self._engine.outer(server, kind, unknown, listed=True)
+
+            def may_use(called: str) -> bool:
+                message = Message(method, kind, (called,))
+                return self._holds(caller, self._table.needed_for(message, [catalog.called(called)], ruled=ruled))
+
             for name in unknown:
                 groups = ((name,),) if own else outer.get(name) or _NOWHERE
-                needed = [
-                    [await self._needed_for(Message(method, kind, (one,)), catalog.called) for one in some] for some in groups
-                ]
-                decided[name] = all(any(self._holds(caller, one) for one in some) for some in needed)
-                _decide(caller, "list", places[name], allowed=bool(decided[name]))
+                decided[name] = allowed = all(any(map(may_use, group)) for group in groups)
+                _decide(caller, "list", places[name], allowed=allowed)
         return {name for name, allowed in decided.items() if allowed}
 
     async def _names_of(self, place: Place) -> Sequence[Sequence[str]]:
@@ -183,7 +186,7 @@ class Rulebook:
         if place.server is self._engine.server:
             return ((place.name,),)
         try:
-            found = await self._engine.outer(place.server, place.kind, (place.name,))
+            found = await self._engine.outer(place.server, place.kind, (place.name,), listed=False)
         except Exception as error:
             logger.warning("the server failed when it was asked for one of its %s: %s", place.kind, type(error).__name__)
             return _NOWHERE
@@ -191,11 +194,11 @@ class Rulebook:
 
     def _holds(self, caller: Caller, needed: ScopeRequirement | None) -> bool:
         # The caller may have come by another route, which demanded other scopes of every call.
-        return needed is not None and caller.holds(self._table.base + needed)
+        return needed is not None and caller.holds(needed) and caller.holds(self._table.base)
 
     async def _needed_for(self, message: Message, serving: Callable[[str], Sequence[Held]]) -> ScopeRequirement | None:
         kind = message.kind or ""
-        ruled = self._table.asks_whether_ruled(kind) and any(map(declared_scopes, self._engine.functions(kind)))
+        ruled = self._is_ruled(kind)
         whole = _NOTHING
         for start in range(0, len(message.names), _NAMES_AT_ONCE):
             if start:
@@ -207,6 +210,10 @@ class Rulebook:
                 return None
             whole = whole + needed if whole != _NOTHING else needed
         return whole
+
+    def _is_ruled(self, kind: str) -> bool:
+        """Whether something of this kind has a rule at itself, as far as that matters."""
+        return self._table.asks_whether_ruled(kind) and any(map(declared_scopes, self._engine.functions(kind)))
 
     def _pattern_of(self, uri: str) -> UriPattern:
         pattern = self._patterns.get(uri)

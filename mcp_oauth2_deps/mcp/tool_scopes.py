@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from mcp_oauth2_deps.mcp.messages import Message
-from mcp_oauth2_deps.mcp.uris import Uri, UriMap, UriPattern, read_uri
+from mcp_oauth2_deps.mcp.uri_patterns import UriMap, UriPattern
+from mcp_oauth2_deps.mcp.uris import Uri, read_uri
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, checked_scopes
 
 KINDS = ("tools", "prompts", "resources")
@@ -135,11 +136,14 @@ class ToolScopes:
         needed = self.by_method.get(message.method, _NOTHING)
         kind = message.kind or ""
         for index, name in enumerate(message.names):
-            uri = read_uri(name) if kind == "resources" else None
-            if self.resources and uri is not None and not uri.readings:
+            serving = [one for some in held[index : index + 1] for one in some]
+            uri = None
+            if kind == "resources" and self.resources:
+                uri = next((one.uri for one in serving if one.name == name and one.uri is not None), None) or read_uri(name)
+            if uri is not None and not uri.readings:
                 # It cannot be compared with the rules, so any of them may be meant for it.
                 return None
-            rules, covered = self._found(kind, Held(name, None, uri), [one for some in held[index : index + 1] for one in some])
+            rules, covered = self._found(kind, Held(name, None, uri), serving)
             if not covered and self._denies(kind, ruled=ruled):
                 return None
             for rule in rules:
@@ -182,8 +186,10 @@ class ToolScopes:
         if kind != "resources":
             rule = self.by_kind[kind].get(one.name)
             return ([], False) if rule is None else ([rule], True)
+        if not self.resources:
+            return [], False
         readings = (one.uri or read_uri(one.name)).readings
-        by_reading = [list(self._by_uri.at(reading)) for reading in readings]
+        by_reading = [self._by_uri.at(reading) for reading in readings]
         return [rule for rules in by_reading for rule in rules], bool(by_reading) and all(by_reading)
 
 

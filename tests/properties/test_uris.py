@@ -7,8 +7,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pydantic import AnyUrl, ValidationError
 
-from mcp_oauth2_deps.mcp import uris
-from mcp_oauth2_deps.mcp.uris import UriPattern, _forms, read_uri
+from mcp_oauth2_deps.mcp import uri_patterns
+from mcp_oauth2_deps.mcp.uri_patterns import UriPattern
+from mcp_oauth2_deps.mcp.uris import DECODED, PRECISE, forms, fully_decoded, read_uri
 
 PIECES = st.lists(
     st.sampled_from([*"ab-._~/{}|:@?#&=+* ^\\", "%2F", "%2f", "%41", "%C3%A9", "%c3%a9", "\u00e9", "%", "%25", "..", "//", "\n"]),
@@ -78,10 +79,10 @@ def test_a_rule_is_for_what_fastmcp_registers_of_it(uri):
 @given(st.one_of(URIS, st.text(max_size=30), PIECES))
 def test_the_short_way_reads_as_the_long_way_does(uri):
     readings = read_uri(uri).readings
-    decoded = uris._decoded(uri)
+    decoded = fully_decoded(uri)
     for reading in readings:
-        assert (reading.base, reading.query) in _forms(uri, decoded, reading.way)
-    assert decoded is None or {way for way, _, _ in readings} >= {uris._PRECISE, uris._DECODED}
+        assert (reading.base, reading.query) in forms(uri, decoded, reading.way)
+    assert decoded is None or {way for way, _, _ in readings} >= {PRECISE, DECODED}
 
 
 @given(st.text("ab*.[", max_size=8), st.text("ab*.[\n", max_size=10))
@@ -89,4 +90,4 @@ def test_a_pattern_fits_as_the_regular_expression_does(pattern, text):
     pieces = pattern.split("*")
     for least, any_text in ((0, ".*"), (1, ".+")):
         fits = re.fullmatch(any_text.join(map(re.escape, pieces)), text, re.DOTALL) is not None
-        assert uris._fits(pieces, least, text) == fits
+        assert uri_patterns._fits(pieces, least, text) == fits

@@ -35,7 +35,14 @@ class ASGIEngine:
         """Nothing: an ASGI app cannot be asked."""
         return ()
 
-    async def outer(self, server: Any, kind: str, names: Sequence[str]) -> Mapping[str, Sequence[Sequence[str]]]:  # noqa: ARG002
+    async def outer(
+        self,
+        server: Any,  # noqa: ARG002  # nothing to be asked
+        kind: str,  # noqa: ARG002
+        names: Sequence[str],  # noqa: ARG002
+        *,
+        listed: bool,  # noqa: ARG002
+    ) -> Mapping[str, Sequence[Sequence[str]]]:
         """Nothing: it does not ask where things are executed."""
         return {}
 

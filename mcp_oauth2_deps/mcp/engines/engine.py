@@ -78,7 +78,7 @@ class Admission(Protocol):
         """
 
     async def shown(self, server: Any, kind: str, names: Sequence[str]) -> set[str]:
-        """Which of these the caller may use."""
+        """Which of these the caller may use. Only names are told: what a list is made of may come from a cache."""
 
 
 class Engine(Protocol):
@@ -108,10 +108,16 @@ class Engine(Protocol):
     def functions(self, kind: str) -> Iterable[object]:
         """The functions that were registered for a kind, without asking those who make things on demand."""
 
-    async def outer(self, server: Any, kind: str, names: Sequence[str]) -> Mapping[str, Sequence[Sequence[str]]]:
+    async def outer(self, server: Any, kind: str, names: Sequence[str], *, listed: bool) -> Mapping[str, Sequence[Sequence[str]]]:
         """What things of a mounted server are called at the outermost one; those that it does not show are left out.
 
         For each name, one group for each thing that may run for it, with all names of that thing.
+
+        Args:
+            server: the mounted server.
+            kind: of the things.
+            names: what they are called there.
+            listed: whether these are names as that server lists them, rather than as somebody asks for them.
         """
 
     def executes(self, server: Any) -> bool:

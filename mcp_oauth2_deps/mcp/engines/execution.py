@@ -6,6 +6,7 @@ message. All of these come to the server's own methods, which ask first while th
 
 import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from mcp_oauth2_deps.mcp.engines.engine import Admission, Place
@@ -17,6 +18,10 @@ _LISTS = {
     "list_resources": ("resources", "uri"),
     "list_resource_templates": ("resources", "uri_template"),
 }
+
+
+# Which list is being made that will be shortened: the same of mounted servers, which go into it, need not be.
+_shortened: ContextVar[str] = ContextVar("mcp_oauth2_deps_shortened", default="")
 
 
 class Asking:
@@ -79,12 +84,16 @@ class Asking:
 
         @functools.wraps(original)
         async def shortened(*args: Any, **kwargs: Any) -> Any:
-            found: Iterable[Any] = await original(*args, **kwargs)
-            if not self._active:
-                return found
-            named = [(str(getattr(one, attribute)), one) for one in found]
-            shown = await self._admission.shown(server, kind, [name for name, _ in named])
-            return [one for name, one in named if name in shown]
+            if not self._active or _shortened.get() == name:
+                return await original(*args, **kwargs)
+            reset = _shortened.set(name)
+            try:
+                found: Iterable[Any] = await original(*args, **kwargs)
+            finally:
+                _shortened.reset(reset)
+            called = [(str(getattr(one, attribute)), one) for one in found]
+            shown = await self._admission.shown(server, kind, [known for known, _ in called])
+            return [one for known, one in called if known in shown]
 
         return shortened
 

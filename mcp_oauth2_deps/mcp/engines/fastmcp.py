@@ -16,7 +16,7 @@ from mcp_oauth2_deps.mcp.engines.execution import Asking, MessageStep
 from mcp_oauth2_deps.mcp.engines.fastmcp_tree import Tree, functions_in, servers_in
 from mcp_oauth2_deps.mcp.engines.hosts import telling_of_foreign_hosts
 from mcp_oauth2_deps.mcp.engines.sessions import owned_sessions_only
-from mcp_oauth2_deps.mcp.uris import UriPattern
+from mcp_oauth2_deps.mcp.uri_patterns import UriPattern, moved
 
 INNER_PATH = "/mcp"
 
@@ -81,7 +81,7 @@ class FastMCPEngine:
         """Whether the server is this one, or mounted in it."""
         return self._asking is not None and self._asking.covers(server)
 
-    async def outer(self, server: Any, kind: str, names: Sequence[str]) -> Mapping[str, Sequence[Sequence[str]]]:
+    async def outer(self, server: Any, kind: str, names: Sequence[str], *, listed: bool) -> Mapping[str, Sequence[Sequence[str]]]:
         """What things of a mounted server are called at the outermost one."""
         tree = self._tree()
         called_there: dict[str, list[Component]] = {}
@@ -91,9 +91,9 @@ class FastMCPEngine:
                     called_there.setdefault(place.name, []).append(component)
         found: dict[str, list[list[str]]] = {}
         for name in names:
-            for one in await tree.names_there(server, kind, name):
+            for one in await tree.names_there(server, kind, name, listed=listed):
                 if one in called_there:
-                    found.setdefault(name, []).append([_moved(name, one, component) for component in called_there[one]])
+                    found.setdefault(name, []).append([_outer_name(name, one, component) for component in called_there[one]])
         return found
 
     def _tree(self) -> Tree:
@@ -140,13 +140,8 @@ class _ResourceAccess(Middleware):
         await self._admission.admit(Place(self._server, "resources", str(context.message.uri)))
 
 
-def _moved(uri: str, template: str, component: Component) -> str:
-    """What the outermost server calls a thing of a mounted one: a URI that a template serves begins otherwise there."""
-    outer = component.name
-    if component.serves is None or uri == template:
-        return outer
-    same = next((size for size, (a, b) in enumerate(zip(reversed(template), reversed(outer), strict=False)) if a != b), None)
-    same = min(len(template), len(outer)) if same is None else same
-    begins = template[: len(template) - same]
-    # Where it cannot be told, the rule for the whole template counts.
-    return outer[: len(outer) - same] + uri[len(begins) :] if uri.startswith(begins) and "{" not in begins else outer
+def _outer_name(name: str, there: str, component: Component) -> str:
+    """What the outermost server calls this; where that cannot be told, the rule for the whole template counts."""
+    if component.serves is None or name == there:
+        return component.name
+    return moved(name, there, component.name) or component.name

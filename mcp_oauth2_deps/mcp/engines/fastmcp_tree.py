@@ -22,9 +22,11 @@ from fastmcp.server.providers.fastmcp_provider import (
 from fastmcp.server.providers.local_provider import LocalProvider
 from fastmcp.server.providers.wrapped_provider import _WrappedProvider
 from fastmcp.server.transforms.catalog import CatalogTransform
+from fastmcp.tools.tool_transform import TransformedTool
 
 from mcp_oauth2_deps.mcp.engines.engine import Component, Place
-from mcp_oauth2_deps.mcp.uris import Uri, UriPattern, read_uri
+from mcp_oauth2_deps.mcp.uri_patterns import UriPattern
+from mcp_oauth2_deps.mcp.uris import Uri, read_uri
 
 logger = logging.getLogger(__name__)
 
@@ -79,19 +81,30 @@ class Tree:
         """
         self._patterns = patterns
         self._listed: dict[tuple[int, str], list[Any]] = {}
+        self._named: dict[tuple[int, str], dict[str, list[Any]]] = {}
+        self._components: dict[tuple[int, str], list[Component]] = {}
 
     async def components(self, server: FastMCP, kind: str) -> list[Component]:
         """What the server has of a kind."""
-        return [await self.component(sort, held) for sort in SORTS_OF[kind] for held in await self.listed(server, sort)]
+        key = id(server), kind
+        if key not in self._components:
+            self._components[key] = [
+                await self.component(sort, held) for sort in SORTS_OF[kind] for held in await self.listed(server, sort)
+            ]
+        return self._components[key]
 
     async def find(self, server: FastMCP, kind: str, name: str) -> list[Any]:
         """The tools or prompts of this name, also by the name that pages of a `FastMCPApp` use; several of one added twice."""
-        listed = await self.listed(server, kind)
+        found = (await self.named(server, kind)).get(name, [])
         hashed = parse_hashed_backend_name(name) if kind == "tools" else None
-        return [one for one in listed if one.name == name or (hashed is not None and tool_identity(one) == hashed[0])]
+        if hashed is None:
+            return found
+        return found + [one for one in await self.listed(server, kind) if tool_identity(one) == hashed[0]]
 
-    async def names_there(self, server: FastMCP, kind: str, name: str) -> set[str]:
+    async def names_there(self, server: FastMCP, kind: str, name: str, *, listed: bool) -> set[str]:
         """What is registered at this server, by its own name, and may run for this name."""
+        if listed:
+            return {name}
         if kind != "resources":
             return {str(one.name) for one in await self.find(server, kind, name)}
         uri = read_uri(name)
@@ -123,6 +136,16 @@ class Tree:
             self._listed[key] = await self._list(provider, sort)
         return self._listed[key]
 
+    async def named(self, provider: Any, sort: str) -> dict[str, list[Any]]:
+        """The same by name."""
+        key = id(provider), sort
+        if key not in self._named:
+            named: dict[str, list[Any]] = {}
+            for one in await self.listed(provider, sort):
+                named.setdefault(_name(sort, one), []).append(one)
+            self._named[key] = named
+        return self._named[key]
+
     async def _list(self, provider: Any, sort: str) -> list[Any]:
         method, wrapper, _, _ = _SORTS[sort]
         parts = parts_of(provider)
@@ -148,18 +171,17 @@ class Tree:
         return found
 
     async def _collect(self, sort: str, held: Any, functions: list[object], places: list[Place]) -> None:
-        functions.append(getattr(held, "fn", held))
-        if hasattr(held, "parent_tool"):
+        _, wrapper, _, original = _SORTS[sort]
+        if isinstance(held, TransformedTool):
             await self._collect(sort, held.parent_tool, functions, places)
-        mounted = getattr(held, "_server", None)
-        if not isinstance(mounted, FastMCP):
+        if not isinstance(held, wrapper):
+            functions.append(getattr(held, "fn", held))
             return
-        there = str(getattr(held, _SORTS[sort][3]))
+        mounted, there = held._server, str(getattr(held, original))  # noqa: SLF001  # where it hands on what it is asked
         places.append(Place(mounted, "resources" if sort == "templates" else sort, there))
-        same = await self.find(mounted, sort, there) if sort in ("tools", "prompts") else await self.listed(mounted, sort)
+        same = await self.find(mounted, sort, there) if sort == "tools" else (await self.named(mounted, sort)).get(there, ())
         for one in same:
-            if sort in ("tools", "prompts") or _name(sort, one) == there:
-                await self._collect(sort, one, functions, places)
+            await self._collect(sort, one, functions, places)
 
 
 def _name(sort: str, held: Any) -> str:

@@ -82,7 +82,14 @@ class SDKEngine:
             for held in self._registered(sort).values():
                 yield getattr(held, "fn", held)
 
-    async def outer(self, server: Any, kind: str, names: Sequence[str]) -> Mapping[str, Sequence[Sequence[str]]]:  # noqa: ARG002
+    async def outer(
+        self,
+        server: Any,  # noqa: ARG002  # none is mounted
+        kind: str,  # noqa: ARG002
+        names: Sequence[str],  # noqa: ARG002
+        *,
+        listed: bool,  # noqa: ARG002
+    ) -> Mapping[str, Sequence[Sequence[str]]]:
         """Nothing: no server is mounted in another."""
         return {}
 

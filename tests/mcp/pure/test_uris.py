@@ -2,7 +2,8 @@
 
 import pytest
 
-from mcp_oauth2_deps.mcp.uris import UriMap, UriPattern, read_uri
+from mcp_oauth2_deps.mcp.uri_patterns import UriMap, UriPattern, moved
+from mcp_oauth2_deps.mcp.uris import read_uri
 
 
 def bases(uri):
@@ -171,3 +172,19 @@ def test_values_are_found_by_what_they_are_for():
         uri: {value for reading in read_uri(uri).readings for value in known.at(reading)} for uri in ("d://h/a", "D://h/a?x=1")
     }
     assert found == {"d://h/a": {"d://h/a", "d://h/*"}, "D://h/a?x=1": {"d://h/a", "d://h/*", "d://h/a?x=1"}}
+
+
+@pytest.mark.parametrize(
+    ("uri", "template", "other", "there"),
+    [
+        ("d://h/1", "d://h/{x}", "d://n/h/{x}", "d://n/h/1"),
+        ("d://n/h/1", "d://n/h/{x}", "d://h/{x}", "d://h/1"),
+        ("d://h/1", "d://h/{x}", "d://h/{x}", "d://h/1"),
+        ("d:///a/1", "d:///a/{x}", "d://n//a/{x}", "d://n//a/1"),
+        ("d://1/a", "d://{x}/a", "d://{x}/b", None),
+        ("D://h/1", "d://h/{x}", "d://n/h/{x}", None),
+        ("d://h/1", "d://h/{x}", "{x}", "1"),
+    ],
+)
+def test_a_uri_of_a_template_is_told_by_another_that_begins_otherwise(uri, template, other, there):
+    assert moved(uri, template, other) == there
