@@ -25,9 +25,8 @@ EVERY_ALGORITHM = pytest.mark.parametrize("alg", SUPPORTED_ALGORITHMS)
 
 
 def test_ten_asymmetric_algorithms_are_supported_and_one_has_two_names():
-    assert set(SUPPORTED_ALGORITHMS) == {
-        *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
-    }
+    names = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519"
+    assert set(SUPPORTED_ALGORITHMS) == set(names.split())
     assert len(set(map(canonical_algorithm, SUPPORTED_ALGORITHMS))) == 10
 
 
