@@ -83,5 +83,5 @@ def _written(challenge: SchemeChallenge) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A quoted-string (RFC 9110 section 5.6.4)."""
+    """The text as a quoted-string (RFC 9110 section 5.6.4)."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -11,7 +11,8 @@ from mcp_oauth2_deps.models import Presented
 from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
 
 _MAX_FIELD_BYTES = MAX_TOKEN_BYTES + len("Bearer ")
-# Of RFC 6750's b64token, but for the padding at its end. Taken out in one pass of C, which a pattern is not.
+# The characters of RFC 6750's b64token without the padding at its end. Deleting them from 16 KiB is many times faster than
+# matching a pattern.
 _B64TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 
-# By its full name, because `jose.jwk` falls back to pure Python where `cryptography` is missing.
+# Imported by its full name: `jose.jwk` would silently fall back to pure Python where `cryptography` is missing.
 from jose.backends.base import Key
 from jose.backends.cryptography_backend import CryptographyECKey, CryptographyRSAKey
 
@@ -28,10 +28,12 @@ MAX_TOKEN_BYTES = 16 * 1024
 _HASHES: dict[str, HashAlgorithm] = {"PS256": SHA256(), "PS384": SHA384(), "PS512": SHA512()}
 _COORDINATE_SIZE = {"P-256": 32, "P-384": 48, "P-521": 66}
 _MIN_RSA_BITS = 2048
-# Beyond these a published key would buy its issuer our processor time, and no security.
+# Checking a signature takes longer the larger the key is. Beyond these sizes a key adds no security, and an issuer that
+# publishes it could slow down every request.
 _MAX_RSA_BITS = 16384
 _MAX_RSA_EXPONENT = 2**32
-# The y coordinates of the eight points of small order of edwards25519 (RFC 8032 section 5.1), also beyond the prime.
+# The y coordinates of the eight points of small order of edwards25519 (RFC 8032 section 5.1), also as numbers above the prime.
+# Under such a public key anybody can make valid signatures.
 _WITHOUT_SIGN = 2**255 - 1
 _P = 2**255 - 19
 _ORDER_8_Y = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
@@ -46,7 +48,7 @@ class SignatureKey(Protocol):
 
 
 class UnusableKeyError(ValueError):
-    """A published key that cannot check a signature here; says why without quoting it."""
+    """A published key that cannot check a signature here. The text says why, without any value of the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def split_token(token: str) -> UnverifiedToken:
     Raises:
         InvalidTokenError: `malformed`, for any other number of parts (a JWE has five), an empty part, lax base64 or over 16 KiB.
     """
-    # A `UnicodeEncodeError` would carry the token along.
+    # Encoding a token that is not ASCII would raise a `UnicodeEncodeError`, which holds the token and could reach a log.
     if len(token) > MAX_TOKEN_BYTES or not token.isascii():
         raise InvalidTokenError("malformed")
     try:
@@ -191,7 +193,7 @@ def build_signature_keys(jwk: Mapping[str, Any], algorithms: Iterable[str]) -> d
                 raise UnusableKeyError("its type or curve is not used for any supported algorithm")
     except UnusableKeyError:
         raise
-    # python-jose and cryptography raise half a dozen kinds for a bad key, with its values in their texts.
+    # python-jose and cryptography raise half a dozen kinds of errors for a bad key, with values of the key in their texts.
     except Exception:
         raise UnusableKeyError("its parameters make no valid key") from None
     allowed = set(map(canonical_algorithm, algorithms))
@@ -209,7 +211,7 @@ def _octets(jwk: Mapping[str, Any], name: str) -> bytes:
     value = jwk.get(name)
     if not isinstance(value, str):
         raise UnusableKeyError(f"its member {name} is missing or no string")
-    # Padding changes nothing in what a published number means, and some issuers write it.
+    # Some issuers write padding, which changes nothing in what a published number means.
     return decode_base64url(value.encode("ascii").rstrip(b"="))
 
 
@@ -219,7 +221,7 @@ def _rsa_keys(jwk: Mapping[str, Any]) -> dict[str, SignatureKey]:
         raise UnusableKeyError(f"it has not {_MIN_RSA_BITS} to {_MAX_RSA_BITS} bits")
     if modulus % 2 == 0:
         raise UnusableKeyError("its modulus is even")
-    if exponent < 3 or exponent % 2 == 0 or exponent > _MAX_RSA_EXPONENT:  # noqa: PLR2004  # 1 would verify anything
+    if exponent < 3 or exponent % 2 == 0 or exponent > _MAX_RSA_EXPONENT:  # noqa: PLR2004  # with 1 any signature is valid
         raise UnusableKeyError("its exponent is even, below 3 or absurdly large")
     first = CryptographyRSAKey({name: jwk[name].rstrip("=") for name in ("n", "e")} | {"kty": "RSA"}, "RS256")
     keys: dict[str, SignatureKey] = {"RS256": first}

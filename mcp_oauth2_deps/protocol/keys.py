@@ -37,6 +37,7 @@ class KeySet:
 
     Attributes:
         skipped: for each key that cannot be used here, why.
+        key_ids: the `kid` of every key that has one; computed.
     """
 
     _keys: frozenset[_PublishedKey]
@@ -44,27 +45,27 @@ class KeySet:
     _index: Mapping[tuple[str | None, str], Mapping[tuple[str | None, ...], SignatureKey]] = field(
         init=False, compare=False, repr=False, hash=False
     )
+    key_ids: frozenset[str] = field(init=False, compare=False, repr=False, hash=False)
 
     def __post_init__(self) -> None:
         index: dict[tuple[str | None, str], dict[tuple[str | None, ...], SignatureKey]] = {}
         for key in self._keys:
             for alg, ready in key.ready.items():
-                # A token without `kid` looks under none, so every key stands there too. A key published twice is one.
+                # A token without `kid` is looked up under None, so each key is entered there too. Keyed by its material, a
+                # key that is published twice counts once and is not ambiguous.
                 for kid in {key.kid, None}:
                     index.setdefault((kid, alg), {})[key.material] = ready
         object.__setattr__(self, "_index", index)
+        object.__setattr__(self, "key_ids", frozenset(kid for kid, _ in index if kid is not None))
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    @property
-    def key_ids(self) -> frozenset[str]:
-        """The `kid` of every key that has one."""
-        return frozenset(key.kid for key in self._keys if key.kid is not None)
-
     @classmethod
     def from_document(cls, document: Mapping[str, Any], algorithms: Collection[str]) -> "KeySet":
         """The set's keys that may check a signature by one of these algorithms; others are skipped (RFC 7517 section 5).
+
+        Does not check: who published the document.
 
         Raises:
             UnusableKeySetError: no `keys` list, or nothing usable in it.
@@ -153,5 +154,5 @@ def _published_key(jwk: Any, algorithms: Collection[str]) -> _PublishedKey:
 
 
 def _spelling(member: Any) -> str | None:
-    """A member as it counts for sameness; members foreign to the key's type may be anything."""
+    """A member in the form in which two keys are compared; members that mean nothing for the key's type may be anything."""
     return member.rstrip("=") if isinstance(member, str) else None

@@ -13,7 +13,8 @@ from mcp_oauth2_deps.models import AccessToken
 
 # RFC 6749 section 3.3.
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
-# A client's wish for a refresh token, no right at this server (SEP-2207 of MCP): never asked for here.
+# By this scope a client asks the issuer for a refresh token. It is no right at a resource, so it is neither demanded nor
+# advertised here (SEP-2207 of MCP).
 OFFLINE_ACCESS = "offline_access"
 
 
@@ -56,7 +57,7 @@ def is_scope_token(text: str) -> bool:
 
 
 def checked_scopes(scopes: Iterable[object]) -> tuple[str, ...]:
-    """The scopes, fit to be demanded.
+    """The same scopes, known to be fit to be demanded.
 
     Raises:
         ValueError: something that is no scope, or `offline_access`, which is no right at a resource.
@@ -139,7 +140,7 @@ def missing_scopes(
     requirement: ScopeRequirement, granted: frozenset[str], hierarchy: Mapping[str, frozenset[str]]
 ) -> tuple[str, ...]:
     """What the requirement asks and the grant does not hold; of alternatives all, when none of them is held."""
-    # What is granted itself needs no hierarchy.
+    # A grant that names every scope needs no look at the hierarchy.
     if not requirement.any_of and granted.issuperset(requirement.all_of):
         return ()
     held = with_implied(granted, hierarchy) if hierarchy else granted

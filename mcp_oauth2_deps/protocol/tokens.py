@@ -30,7 +30,8 @@ _LAST_INSTANT = 253_402_300_799
 _text = core_schema.str_schema(strict=True)
 # Whole numbers too, but no booleans.
 _numeric_date = core_schema.float_schema(strict=True, le=_LAST_INSTANT, allow_inf_nan=False)
-_text_or_texts = core_schema.union_schema([_text, core_schema.list_schema(_text, strict=True)])
+# It stops at the first member that is no string: an error for each of a thousand would take a millisecond.
+_text_or_texts = core_schema.union_schema([_text, core_schema.list_schema(_text, strict=True, fail_fast=True)])
 _field = core_schema.typed_dict_field
 # The registered claims by type (RFC 7519 section 4.1, RFC 9068 section 2.2). pydantic-core instead of a `BaseModel`:
 # building a model for each token costs twice as much, and it would be thrown away.
@@ -202,7 +203,7 @@ class _KindRule(NamedTuple):
 # is there, and only then; most access tokens have none of these claims and skip all rules. The order decides which reason is
 # given when several rules refuse.
 _KIND_RULES: Mapping[str, _KindRule] = {
-    # OpenID Connect Core sections 2 and 3.3.2.11: hashes of what was issued beside an ID token.
+    # OpenID Connect Core sections 2 and 3.3.2.11: hashes of what was issued together with an ID token.
     "at_hash": _KindRule("id_token", "at_hash", _never),
     "c_hash": _KindRule("id_token", "c_hash", _never),
     # RFC 8417 section 2.2: a security event or a logout token.

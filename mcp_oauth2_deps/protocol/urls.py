@@ -40,7 +40,7 @@ def url_problem(url: str, *, allow_insecure_http: bool, query_allowed: bool = Tr
 
 
 def without_user(url: str) -> str:
-    """The URL as a message may show it: a password that somebody wrote into it is nobody else's."""
+    """The URL as a message may show it: without a user name and password, which must not reach a log."""
     return _UP_TO_HOST.sub("...@", url)
 
 
@@ -82,7 +82,7 @@ def _scheme_problem(parts: SplitResult, allow_insecure_http: bool) -> str | None
 def host_fields(url: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The `Host` fields and the origins under which the server of this URL may be asked (RFC 9110 section 7.2, RFC 6454).
 
-    Every name of the loopback host stands for the others.
+    For a loopback host that is each of `127.0.0.1`, `localhost` and `[::1]`, whichever of them the URL names.
     """
     parts = urlsplit(url)
     default_port = {"https": 443, "http": 80}[parts.scheme.lower()]

@@ -4,7 +4,7 @@
 
 A candidate is a JSON object filled to the limit with some pieces in some proportion: numbers in many spellings, strings with and
 without escapes, white space, names, nested and empty objects and lists, repeated members, and pieces of no JSON. The search
-starts with each piece alone and goes on from the dearest ones found. What is measured is all that a caller can cause without a
+starts with each piece alone and goes on from the costliest ones found. What is measured is all that a caller can cause without a
 signature: header and payload are decoded, read and judged, and a signature that is none is checked.
 """
 
@@ -118,7 +118,7 @@ _PIECES = [*VALUES, *MEMBERS, *NO_JSON]
 
 
 def search(cost: Callable[[Candidate, int], float], seconds: float, seed: int) -> list[tuple[float, Candidate]]:
-    """The dearest candidates with their cost, the dearest first.
+    """The costliest candidates with their cost, the costliest first.
 
     Few repetitions while it searches, many for those that it found, because the machine may be busy with other things.
     """
@@ -130,8 +130,8 @@ def search(cost: Callable[[Candidate, int], float], seconds: float, seed: int) -
         candidate = mutate(chance.choice(best), chance)
         if candidate not in found:
             found[candidate] = cost(candidate, 5)
-    dearest = sorted(found, key=found.__getitem__, reverse=True)[:20]
-    return sorted(((cost(candidate, 100), candidate) for candidate in dearest), reverse=True)
+    costliest = sorted(found, key=found.__getitem__, reverse=True)[:20]
+    return sorted(((cost(candidate, 100), candidate) for candidate in costliest), reverse=True)
 
 
 def least(call: Callable[[], None], times: int) -> float:

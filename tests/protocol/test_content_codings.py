@@ -125,9 +125,17 @@ def test_the_limit_is_kept_to_the_byte(coding, encode):
 def test_what_is_sent_counts_too(coding, encode):
     """Text that cannot be compressed, and coding without any text: neither may be longer than the limit."""
     stored = encode(b"")
-    assert decode(coding, stored, limit=len(stored)) == b""
-    with pytest.raises(BodyError, match="is larger than"):
-        decode(coding, stored, limit=len(stored) - 1)
+    for step in (1, None):
+        assert decode(coding, stored, step, limit=len(stored)) == b""
+        with pytest.raises(BodyError, match="is larger than"):
+            decode(coding, stored, step, limit=len(stored) - 1)
+
+
+def test_rfc1950_2_2_only_both_halves_of_a_header_make_one():
+    """Bare deflate whose first bytes have the sum of a header, but not its method."""
+    texts = (str(number).encode() for number in range(1000))
+    text = next(text for text in texts if int.from_bytes(bare_deflate(text)[:2], "big") % 31 == 0)
+    assert decode("deflate", bare_deflate(text)) == text
 
 
 @pytest.mark.parametrize(("coding", "encode"), INFLATED)

@@ -195,8 +195,8 @@ def _seconds(text, max_values):
     return min(spent)
 
 
-_DEAR = [*("1e9", "9" * 19, "9" * 4000, "1e-300", "[]", "{}", "[" * 150 + "]" * 150, '{"":{}}', '{"a":1,"a":2}', '""')]
-_DEAR += [
+_COSTLY = [*("1e9", "9" * 19, "9" * 4000, "1e-300", "[]", "{}", "[" * 150 + "]" * 150, '{"":{}}', '{"a":1,"a":2}', '""')]
+_COSTLY += [
     '"\\u00e9"',
     '"\\""',
     '"' + '\\"' * 200 + '"',
@@ -212,10 +212,10 @@ _DEAR += [
 @pytest.mark.parametrize(
     ("size", "max_values", "bound"), [(12_000, MAX_TOKEN_VALUES, 50), (64_000, MAX_VALUES, 100)], ids=["token", "message"]
 )
-@pytest.mark.parametrize("filling", _DEAR, ids=lambda filling: filling[:20])
+@pytest.mark.parametrize("filling", _COSTLY, ids=lambda filling: filling[:20])
 @pytest.mark.parametrize("named", [False, True], ids=["list", "members"])
 def test_no_filling_costs_much_more_than_plain_text(size, max_values, bound, filling, named):
-    """A second parser took a hundred times as long for numbers with an exponent. Now the dearest token takes 20 times as long."""
+    """A second parser took a hundred times as long for numbers with an exponent. Now the costliest token takes 20 times as long."""
     plain = json.dumps({"a": "x" * size}).encode()
     count = size // (len(filling) + (9 if named else 1))
     text = ",".join(f'"n{number:04}":{filling}' if named else filling for number in range(count))

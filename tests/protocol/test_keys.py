@@ -177,18 +177,18 @@ def test_a_key_for_algorithms_that_are_not_allowed_is_skipped(signers):
 
 
 @pytest.mark.parametrize(
-    "document",
+    ("document", "cause"),
     [
-        pytest.param({}, id="no keys"),
-        pytest.param({"keys": None}, id="keys null"),
-        pytest.param({"keys": {}}, id="keys object"),
-        pytest.param({"keys": []}, id="keys empty"),
-        pytest.param({"keys": [None]}, id="no key is an object"),
-        pytest.param({"keys": [{"kty": "oct", "k": "AAAA"}]}, id="only a secret"),
+        pytest.param({}, "no list named keys", id="no keys"),
+        pytest.param({"keys": None}, "no list named keys", id="keys null"),
+        pytest.param({"keys": {}}, "no list named keys", id="keys object"),
+        pytest.param({"keys": []}, "none of its 0 keys", id="keys empty"),
+        pytest.param({"keys": [None, 1]}, "none of its 2 keys", id="no key is an object"),
+        pytest.param({"keys": [{"kty": "oct", "k": "AAAA"}]}, "none of its 1 keys", id="only a secret"),
     ],
 )
-def test_a_document_without_a_usable_key_is_no_key_set(document):
-    with pytest.raises(UnusableKeySetError):
+def test_a_document_without_a_usable_key_is_no_key_set(document, cause):
+    with pytest.raises(UnusableKeySetError, match=cause):
         KeySet.from_document(document, SUPPORTED_ALGORITHMS)
 
 

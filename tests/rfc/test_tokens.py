@@ -18,12 +18,16 @@ from bad_tokens import (
     NOT_NAMED,
     ODD_TYPES,
     REQUIRED,
+    RESOURCE,
     TYPES,
     spoiled,
 )
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from mcp_oauth2_deps.testing import DevelopmentIssuer
 from mcp_oauth2_deps.testing.keys import SigningKey, base64url
+
+ED25519 = ("EdDSA", "Ed25519")
 
 
 def short(value):
@@ -128,6 +132,19 @@ def test_rfc7518_3_4_an_ecdsa_signature_has_one_length(call, issuer, refused):
     head, _, signature = issuer.token(scopes=["a"]).rpartition(".")
     refused(call.send(f"Bearer {head}.{signature[:-2]}AAAA"), reason="signature")
     refused(call.send(f"Bearer {head}.{signature[:-6]}"), reason="signature")
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [DevelopmentIssuer("https://auth.example.com", algorithm=alg, audience=RESOURCE) for alg in ED25519],
+    ids=lambda issuer: issuer.key.alg,
+)
+@pytest.mark.parametrize("sent", ED25519)
+@pytest.mark.parametrize("allowed", ED25519)
+def test_rfc9864_2_2_ed25519_and_eddsa_name_one_algorithm(call_with, refused, sent, allowed):
+    call = call_with(algorithms=allowed)
+    assert call.token(header={"alg": sent}).status_code == 200
+    refused(call.token(header={"alg": "Ed448"}), reason="algorithm (alg)")
 
 
 def test_rfc7518_3_6_none_is_refused(call, refused):

@@ -134,9 +134,22 @@ async def test_an_unknown_kid_during_an_outage_is_no_verdict(store, documents, c
     await store.key_set(ISSUER)
     clock.now += 30
     documents.failure = DocumentError("it answers 500")
-    with pytest.raises(IssuerUnavailableError):
-        await store.refreshed_key_set(ISSUER)
+    # The second time the cooldown allows no look, and what the first one said still holds.
+    for _ in range(2):
+        with pytest.raises(IssuerUnavailableError) as caught:
+            await store.refreshed_key_set(ISSUER)
+        assert caught.value.issuer == ISSUER
     assert store.current_and_refresh_ahead(ISSUER) is not None
+    assert documents.key_fetches == 2
+
+
+async def test_a_refresh_in_the_background_keeps_the_cooldown(store, documents, clock):
+    await store.key_set(ISSUER)
+    for at, asked in ((29, 1), (30, 2)):
+        clock.now = 1000 + at
+        store.start_refresh(ISSUER)
+        await settle()
+        assert documents.key_fetches == asked
 
 
 async def test_an_unusable_set_never_replaces_a_good_one(store, issuer, clock, monkeypatch):

@@ -1,6 +1,8 @@
 """A thousand issuers in one store: bounded, and nobody's outage is anybody else's."""
 
 import asyncio
+import gc
+import weakref
 from collections import Counter
 from urllib.parse import urlsplit
 
@@ -94,6 +96,27 @@ async def test_no_more_keys_are_kept_than_there_is_room_for(source):
         await store.key_set(issuer)
     assert [issuer for issuer in ISSUERS if store.current_and_refresh_ahead(issuer)] == ISSUERS[-10:]
     assert [issuer for issuer in ISSUERS if store.metadata(issuer)] == ISSUERS[-10:]
+
+
+async def test_of_a_fetch_that_is_over_nothing_is_kept_but_what_it_brought(source):
+    tasks = weakref.WeakSet()
+    loop = asyncio.get_running_loop()
+
+    def note(loop, coroutine, **options):
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        tasks.add(task)
+        return task
+
+    store = JWKSStore(source, max_issuers=1)
+    loop.set_task_factory(note)
+    try:
+        for issuer in ISSUERS[:100]:
+            await store.key_set(issuer)
+        await asyncio.sleep(0)
+    finally:
+        loop.set_task_factory(None)
+    gc.collect()
+    assert len(tasks) <= 1
 
 
 async def test_the_least_recently_used_is_forgotten_first(source):
