@@ -237,7 +237,32 @@ class ScopeGuard:
 
 
 default_scheme = OAuth2BearerScheme()
+"""The scheme behind the four names below; it reads its settings from the environment at first use."""
+
 optional_token = default_scheme.optional_token
+"""A dependency: the verified token, or None where nothing was sent. A bad token is still refused.
+
+Example:
+    `token: Annotated[AccessToken | None, Security(optional_token)]`
+"""
+
 protected_resource_router: Callable[[], APIRouter] = default_scheme.router
+"""A router with the metadata that clients look for (RFC 9728). At start-up it reads the settings and fetches the keys.
+
+Raises at start-up:
+    pydantic.ValidationError: a setting is missing or wrong.
+    IssuerUnavailableError: `FAIL_FAST` is set and an issuer or its keys cannot be had.
+
+Example:
+    `app.include_router(protected_resource_router())`
+"""
+
 require_scopes = default_scheme.require_scopes
+"""A dependency that returns the token if it holds all these scopes, and one of `any_of`; without any, any good token.
+
+Example:
+    `token: Annotated[AccessToken, Security(require_scopes("files:read", any_of=["team:a", "team:b"]))]`
+"""
+
 until_expiry = default_scheme.until_expiry
+"""Runs a block until the token's time is over, for WebSocket routes; see `OAuth2BearerScheme.until_expiry`."""

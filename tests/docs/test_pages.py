@@ -6,6 +6,7 @@ import tomllib
 import pytest
 from snippets import PAGES, ROOT
 
+import mcp_oauth2_deps
 from mcp_oauth2_deps import errors
 
 BLOB = "https://github.com/mcp-oauth2-deps/mcp-oauth2-deps/blob/main/"
@@ -54,6 +55,12 @@ def test_every_rule_that_code_or_tests_point_at_is_written_down():
         for path in (ROOT / folder).rglob("*.py"):
             named = set(re.findall(r"\brules? ([A-F]\d+)\b", path.read_text("utf-8")))
             assert named <= written, path
+
+
+def test_the_reference_has_every_public_name():
+    listed = re.findall(r"members: \[(.*)\]", (ROOT / "docs" / "reference.md").read_text("utf-8"))
+    shown = {name for names in listed for name in names.split(", ")}
+    assert shown == set(mcp_oauth2_deps.__all__) - {"errors", "OAuth2Error"}
 
 
 def test_the_changelog_tells_of_this_version():
