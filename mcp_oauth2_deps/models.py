@@ -74,12 +74,12 @@ class ReadOnlyDict(dict[str, Any]):
         return (type(self), (dict(self),))
 
 
-# A tuple, because one is made for every request, and a frozen dataclass takes three times as long to make.
 def digest_of(token: str) -> bytes:
     """SHA-256 of a token, by which it is remembered."""
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
+# A tuple, because one is made for every request, and a frozen dataclass takes three times as long to make.
 class _Presented(NamedTuple):
     token: str
     scheme: str = "bearer"

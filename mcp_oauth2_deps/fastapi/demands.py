@@ -31,7 +31,8 @@ def matched_dependant(scope: Mapping[str, Any]) -> Dependant | None:
     FastAPI keeps the tree of an included route beside the route from 0.137 on, in the route itself before.
     """
     route = scope.get("route")
-    context = scope.get("fastapi", {}).get("effective_route_context")
+    more = scope.get("fastapi")
+    context = None if more is None else more.get("effective_route_context")
     if context is not None and getattr(context, "original_route", None) is route:
         dependant = getattr(context, "dependant", None)
         if dependant is not None:

@@ -64,18 +64,15 @@ class Gate:
     @property
     def scope_hierarchy(self) -> Mapping[str, frozenset[str]]:
         """What scopes imply; nothing without settings, which a test that overrides the scheme need not have."""
-        try:
-            return self.authenticator.policy.scope_hierarchy
-        except ValidationError:
-            return {}
+        authenticator = self._authenticator or self._authenticator_if_configured()
+        return {} if authenticator is None else authenticator.policy.scope_hierarchy
 
-    @property
-    def _public_origin(self) -> str:
+    def _authenticator_if_configured(self) -> Authenticator | None:
+        """The authenticator; none where settings are missing, which nobody needs as long as no token is sent."""
         try:
-            return self.authenticator.public_origin
+            return self.authenticator
         except ValidationError:
-            # Nobody needs settings as long as no token is sent; who sends one is told what is missing.
-            return ""
+            return None
 
     async def start(self) -> None:
         """Reads the settings and fetches the keys.
@@ -109,7 +106,8 @@ class Gate:
         try:
             first = token is None
             if token is None:
-                presented = read_presented(sent, self._public_origin)
+                authenticator = self._authenticator or self._authenticator_if_configured()
+                presented = read_presented(sent, "" if authenticator is None else authenticator.public_origin)
                 if presented is None:
                     return None
                 token = await self.authenticator.authenticate(presented)

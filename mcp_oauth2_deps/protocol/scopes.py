@@ -31,9 +31,10 @@ class ScopeRequirement:
 
     def with_all_of(self, scopes: Sequence[str]) -> "ScopeRequirement":
         """This, and all these scopes too."""
-        if set(scopes).issubset(self.all_of):
-            return self
-        return self + ScopeRequirement(tuple(scopes))
+        for scope in scopes:
+            if scope not in self.all_of:
+                return self + ScopeRequirement(tuple(scopes))
+        return self
 
     def __add__(self, other: "ScopeRequirement") -> "ScopeRequirement":
         return ScopeRequirement(
