@@ -76,7 +76,7 @@ def profile(coroutine):
     finally:
         sys.setprofile(previous)
         coroutine.close()
-    raise AssertionError("the request waited for the event loop although token, keys and settings were in hand")
+    raise AssertionError("the request waited for the event loop although token, keys and settings were known")
 
 
 def connection_with(token):

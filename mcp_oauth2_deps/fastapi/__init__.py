@@ -1,1 +1,1 @@
-"""The FastAPI door: what users write at their routes, and everything FastAPI has to be asked or told for it."""
+"""What users write at their routes, and everything for which FastAPI has to be asked or informed."""

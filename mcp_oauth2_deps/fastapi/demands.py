@@ -28,7 +28,7 @@ class Requirement(Protocol):
 def matched_dependant(scope: Mapping[str, Any]) -> Dependant | None:
     """The dependency tree of the route that was matched.
 
-    FastAPI keeps the tree of an included route beside the route from 0.137 on, in the route itself before.
+    From 0.137 on FastAPI keeps the tree of an included route next to the route; before, in the route itself.
     """
     route = scope.get("route")
     more = scope.get("fastapi")

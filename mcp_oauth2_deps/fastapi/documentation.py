@@ -1,4 +1,4 @@
-"""What OpenAPI and Swagger UI are told of a scheme: where to log in, which scopes there are, how refusals look.
+"""What OpenAPI and Swagger UI show of a scheme: where to log in, which scopes there are, how refusals look.
 
 FastAPI caches its OpenAPI document forever. Here it is rebuilt when discovery learns an endpoint, and what FastAPI cannot know
 is added.
@@ -29,7 +29,7 @@ _UNFIT_FOR_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class SchemeDescription:
-    """What OpenAPI and Swagger UI are told of one scheme.
+    """What OpenAPI and Swagger UI show of one scheme.
 
     Attributes:
         name: the name in OpenAPI.

@@ -118,7 +118,7 @@ class UriMap(Generic[_Value]):
 
 
 def moved(uri: str, template: str, other: str) -> str | None:
-    """A URI that a template serves, as another template has it that begins otherwise; none where that cannot be told."""
+    """A URI that a template serves, as another template has it that begins otherwise; none where that cannot be known."""
     pairs = zip(reversed(template), reversed(other), strict=False)
     shorter = min(len(template), len(other))
     same = next((index for index, (one, another) in enumerate(pairs) if one != another), shorter)
@@ -136,7 +136,7 @@ def _compile(pattern: str) -> _Test:
         return pattern.__eq__
     if SEGMENT in pattern and SEGMENTS not in pattern:
         return partial(_fits_segments, [_PLACEHOLDER.split(segment) for segment in pattern.split("/")])
-    # Where one placeholder may take slashes, those beside it are given them too.
+    # Where one placeholder may take slashes, those next to it are given them too.
     return partial(_fits, _PLACEHOLDER.split(pattern), 0 if ANY in pattern else 1)
 
 

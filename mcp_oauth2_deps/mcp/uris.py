@@ -58,7 +58,7 @@ class Uri:
 
     Attributes:
         text: as it was written.
-        readings: all that a program may take it for; none when it is encoded so often that it cannot be told.
+        readings: all that a program may take it for; none when it is encoded so often that this cannot be known.
     """
 
     text: str

@@ -1,6 +1,6 @@
 """One row for each class of FastMCP that stands between a message and what it asks for.
 
-A class without a row of its own has a reason instead: where it is put to work all the same, or why it decides nothing.
+A class without a row of its own has a reason instead: where it is put to work nevertheless, or why it decides nothing.
 """
 
 from pathlib import Path

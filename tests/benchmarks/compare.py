@@ -61,7 +61,7 @@ def read() -> Results:
     found = [json.loads((_PUBLISHED / f"{name}.json").read_text("utf-8")) for name in Results.__dataclass_fields__]
     told = [{**one["machine"], "date": one["machine"]["date"][:10], "load": None} for one in found]
     if any(one != told[0] for one in told):
-        raise SystemExit("the published results are of several days, machines or versions; make them anew, then compare")
+        raise SystemExit("the published results are of several days, machines or versions; make them again, then compare")
     return Results(*found)
 
 

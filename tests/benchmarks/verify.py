@@ -2,7 +2,7 @@
 
     uv run --group bench python tests/benchmarks/verify.py [--full]
 
-Parse, key, signature, claims and scopes, with the keys in hand. A peer is left out where it has no such algorithm. Marked are
+Parse, key, signature, claims and scopes, with the keys loaded. A peer is left out where it has no such algorithm. Marked are
 peers that take a token without `exp` (e), with padding in its base64 (p), or with characters in it that base64 has not (b).
 """
 

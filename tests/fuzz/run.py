@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of what is pure: `uv run --group fuzz python tests/fuzz/run.py [--seconds 120] [target ...]`.
 
-Each target gets its share of the time. The seed corpus is made anew from good tokens and documents; what is found is kept in
+Each target gets its share of the time. The seed corpus is made each time from good tokens and documents; what is found is kept in
 `.fuzz/` beside it. A crash ends the run with the input's path: put the input into `test_regressions.py`, and mend the cause.
 Linux, and a Python for which atheris has a wheel.
 """

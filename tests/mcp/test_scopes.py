@@ -221,7 +221,7 @@ async def test_a_rule_at_a_function_counts_in_a_tool_that_was_added_later(kind, 
 
 
 async def test_a_function_refuses_by_itself_where_the_route_cannot_know_its_rule(serve):
-    """Behind a proxy of FastMCP the function is out of sight; its rule holds all the same."""
+    """Behind a proxy of FastMCP the function is out of sight; its rule holds nevertheless."""
     inner = FastMCP("inner")
 
     @inner.tool()

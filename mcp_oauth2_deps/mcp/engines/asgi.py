@@ -53,7 +53,7 @@ class ASGIEngine:
 
 @asynccontextmanager
 async def asgi_lifespan(app: ASGIApp) -> AsyncIterator[ASGIApp]:
-    """Runs the lifespan of an ASGI app while the block lasts; an app without one is served all the same.
+    """Runs the lifespan of an ASGI app while the block lasts; an app without one is served too.
 
     Raises:
         RuntimeError: the app refuses to start; for example an MCP session manager that was started before.
@@ -72,7 +72,7 @@ async def asgi_lifespan(app: ASGIApp) -> AsyncIterator[ASGIApp]:
         if answer["type"] == "lifespan.startup.failed":
             raise RuntimeError(
                 f"the MCP app behind the route did not start: {answer.get('message') or 'no reason given'}. An MCP session "
-                "manager starts once only: build the app anew for each start, or give mcp_router the server instead"
+                "manager starts once only: build a new app for each start, or give mcp_router the server instead"
             )
         yield serve
         await to_app.put({"type": "lifespan.shutdown"})

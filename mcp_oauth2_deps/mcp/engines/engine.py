@@ -18,7 +18,7 @@ EXECUTED_BY = {"tools": "tools/call", "prompts": "prompts/get", "resources": "re
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """What an engine is told of the world it is served to.
+    """What an engine has to know of the address at which it is served.
 
     Attributes:
         hosts: `Host` values to answer to.
@@ -78,7 +78,7 @@ class Admission(Protocol):
         """
 
     async def shown(self, server: Any, kind: str, names: Sequence[str]) -> set[str]:
-        """Which of these the caller may use. Only names are told: what a list is made of may come from a cache."""
+        """Which of these the caller may use. Only names are given: what a list is made of may come from a cache."""
 
 
 class Engine(Protocol):

@@ -25,7 +25,7 @@ _shortened: ContextVar[str] = ContextVar("mcp_oauth2_deps_shortened", default=""
 
 
 class Asking:
-    """Puts the question before methods of servers, until it is told to stop."""
+    """Puts the question before methods of servers, until it is asked to stop."""
 
     def __init__(self, admission: Admission, executions: Mapping[str, tuple[str, str]]) -> None:
         """Nothing is put anywhere yet.

@@ -141,7 +141,7 @@ class _ResourceAccess(Middleware):
 
 
 def _outer_name(name: str, there: str, component: Component) -> str:
-    """What the outermost server calls this; where that cannot be told, the rule for the whole template counts."""
+    """What the outermost server calls this; where that cannot be known, the rule for the whole template counts."""
     if component.serves is None or name == there:
         return component.name
     return moved(name, there, component.name) or component.name

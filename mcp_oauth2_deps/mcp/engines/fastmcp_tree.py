@@ -162,7 +162,7 @@ class Tree:
         for transform in provider.transforms:
             changed = list(await getattr(transform, method)(found))
             if isinstance(transform, CatalogTransform):
-                # What a search hides can be called all the same.
+                # What a search hides from lists can still be called.
                 shown = {one.key for one in changed}
                 changed += [one for one in found if one.key not in shown]
             found = changed

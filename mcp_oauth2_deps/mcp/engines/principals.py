@@ -57,8 +57,8 @@ def _stand_in(token: AccessToken, presented: Sequence[bytes]) -> str:
     Engines and their middleware key caches and rate limits by it, and tools could forward it (MCP, "Token handling"). A token
     that was made by hand in a test was never presented, so what it says counts too.
     """
-    told = repr((list(presented), _facts(token))).encode("utf-8", "backslashreplace")
-    return _PREFIX + blake2b(told, key=_SECRET, digest_size=32).hexdigest()
+    content = repr((list(presented), _facts(token))).encode("utf-8", "backslashreplace")
+    return _PREFIX + blake2b(content, key=_SECRET, digest_size=32).hexdigest()
 
 
 def _nameless(token: AccessToken) -> str:
@@ -73,7 +73,7 @@ def _facts(token: AccessToken) -> list[object]:
 
 
 def restored_caller() -> Caller | None:
-    """The caller for whom an engine runs a background task, as far as it was told of one; none where it restored none.
+    """The caller for whom an engine runs a background task, as far as it knows one; none where it restored none.
 
     FastMCP's tasks run in a worker that has no request. It gives them back what `user_of` made, if the token has not expired
     since. Scopes that were implied are among those that were granted there.

@@ -24,7 +24,7 @@ def refusal(
 
     Args:
         reason: the documented code of the cause.
-        message: what the caller is told; nothing that the caller sent.
+        message: what the caller reads; nothing that the caller sent.
         required: all scopes that are needed.
         granted: the scopes that the token holds.
         missing: those of the required scopes that it does not hold.
