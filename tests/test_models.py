@@ -12,7 +12,6 @@ import pytest
 from mcp_oauth2_deps import AccessToken, models
 from mcp_oauth2_deps.models import ReadOnlyDict
 from mcp_oauth2_deps.protocol.encoding import read_only
-from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 CLAIMS = {"a": {"b": [1, {"c": 2}]}}
 
@@ -37,12 +36,6 @@ def test_copies_work():
     assert type(copy.copy(claims)) is dict
     assert asdict(AccessToken(claims=claims))["claims"] == claims
     assert isinstance(claims, ReadOnlyDict)
-
-
-@pytest.mark.parametrize("scopes", [[], ["a"], ["b", "a"], ["c"], ["a", "c", "d"], ["x"]], ids=repr)
-def test_scopes_are_added_to_a_requirement_once(scopes):
-    requirement = ScopeRequirement(("a", "b"), (("x", "y"),))
-    assert requirement.with_all_of(scopes) == requirement + ScopeRequirement(tuple(scopes))
 
 
 def test_a_token_takes_any_collection_of_scopes_and_holds_a_frozen_set():

@@ -157,3 +157,22 @@ def test_a_requirement_is_all_of_the_scopes_and_one_of_the_alternatives():
 def test_a_requirement_of_something_else_is_refused(wrong):
     with pytest.raises(ValueError, match=r"any_of|scope|offline_access"):
         scope_requirement(**wrong)
+
+
+@pytest.mark.parametrize("scopes", [[], ["a"], ["b", "a"], ["c"], ["a", "c", "d"], ["x"]], ids=repr)
+def test_scopes_are_added_to_a_requirement_once(scopes):
+    requirement = ScopeRequirement(("a", "b"), (("x", "y"),))
+    more = requirement.with_all_of(scopes)
+    assert more == requirement + ScopeRequirement(tuple(scopes))
+    assert more.all_of == ("a", "b", *(scope for scope in scopes if scope not in {"a", "b"}))
+    assert more.any_of == (("x", "y"),)
+
+
+def test_the_names_of_a_requirement_are_every_scope_once_in_order():
+    assert ScopeRequirement(("b", "a"), (("c", "a"), ("d",))).names() == ("b", "a", "c", "d")
+    assert ScopeRequirement().names() == ()
+
+
+def test_requirements_add_up_without_repetition():
+    one, other = ScopeRequirement(("a", "b"), (("x", "y"),)), ScopeRequirement(("b", "c"), (("x", "y"), ("z",)))
+    assert one + other == ScopeRequirement(("a", "b", "c"), (("x", "y"), ("z",)))
