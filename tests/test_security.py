@@ -11,6 +11,7 @@ from starlette.testclient import WebSocketDenialResponse
 
 from mcp_oauth2_deps import AccessToken, protected_resource_router, require_scopes
 from mcp_oauth2_deps.errors import IssuerUnavailableError
+from mcp_oauth2_deps.fastapi import gate
 from mcp_oauth2_deps.fastapi.scheme import default_scheme
 
 METADATA_URL = "https://api.example.com/.well-known/oauth-protected-resource/mcp"
@@ -172,6 +173,23 @@ def test_an_overridden_guard_demands_nothing_of_the_others(auth, issuer):
 
     app.dependency_overrides[first] = lambda: None
     assert TestClient(app).get("/", headers=issuer.bearer(scopes={"second"})).status_code == 200
+
+
+def test_demands_of_routes_that_are_made_again_are_not_kept_without_bound(auth, issuer, monkeypatch):
+    """Whoever adds a route to an included router makes FastAPI build all of its routes again."""
+    monkeypatch.setattr(gate, "_MOST_ROUTES", 5)
+    app, router = FastAPI(), APIRouter()
+
+    @router.get("/guarded", dependencies=[Security(auth.require_scopes("a"))])
+    async def guarded() -> None: ...
+
+    app.include_router(router)
+    client = TestClient(app)
+    for number in range(12):
+        router.add_api_route(f"/{number}", lambda: None)
+        assert client.get("/guarded", headers=issuer.bearer(scopes={"a"})).status_code == 200
+        assert client.get("/guarded", headers=issuer.bearer(scopes={"b"})).status_code == 403
+        assert 1 <= len(auth.gate._requirements) <= 5
 
 
 def test_a_websocket_is_refused_before_it_is_accepted(auth, issuer):

@@ -348,6 +348,17 @@ _UNGUARDED = {
         "def mine(token: {}):\n    return 1\nrouter = APIRouter()\n@router.get('/x')\ndef route():\n    return 'in'\n"
         "app.include_router(router, dependencies=[Depends(mine)])\n"
     ),
+} | {
+    name: f"sub = {kind}()\n@sub.get('{'/' if '/x' in mounting else '/x'}')\ndef route(token: {{}}):\n    return 'in'\n{mounting}\n"
+    for name, (kind, mounting) in {
+        "mounted app": ("FastAPI", "app.mount('/', sub)"),
+        "mounted router": ("APIRouter", "app.mount('/', sub)"),
+        "mounted in a mounted app": ("FastAPI", "middle = FastAPI()\nmiddle.mount('/', sub)\napp.mount('/', middle)"),
+        "mounted in an included router": ("FastAPI", "router = APIRouter()\nrouter.mount('/x', sub)\napp.include_router(router)"),
+        "mounted behind a middleware": ("FastAPI", "app.mount('/', CORSMiddleware(sub))"),
+        "mounted at a host": ("FastAPI", "app.host('testserver', sub)"),
+        "mounted in itself": ("FastAPI", "sub.mount('/again', sub)\napp.mount('/', sub)"),
+    }.items()
 }
 _WEBSOCKETS = {
     "route": "@app.websocket('/x')\nasync def route(websocket: WebSocket, token: {}):\n    pass\n",
@@ -358,6 +369,7 @@ _WEBSOCKETS = {
 }
 _APP = (
     "from fastapi import APIRouter, Security, WebSocket\nfrom mcp_oauth2_deps import OAuth2BearerScheme\n"
+    "from starlette.middleware.cors import CORSMiddleware\n"
     "auth, app = OAuth2BearerScheme(settings), FastAPI()\napp.include_router(auth.router())\n"
 )
 

@@ -77,15 +77,31 @@ def unresolved_parameters(routes: Iterable[object]) -> Iterator[str]:
     annotation, with the `Security(...)` in it, for the type of a query parameter; where that has a default, the route runs
     unguarded. Older ones raise a `NameError` at the declaration.
     """
-    for route in routes:
-        # From 0.137 on an included router is one route that makes those behind it.
-        behind = getattr(route, "effective_candidates", None)
-        if behind is not None:
-            yield from unresolved_parameters(behind())
+    for route in _with_those_behind(routes, {}):
         for holder in (route, getattr(route, "starlette_route", None)):
             dependant = getattr(holder, "dependant", None)
             if isinstance(dependant, Dependant):
                 yield from _unresolved(dependant)
+
+
+def _with_those_behind(routes: Iterable[object], seen: dict[int, object]) -> Iterator[object]:
+    """All routes: of included routers, and of apps that are mounted, also where a middleware was put around such an app."""
+    for route in routes:
+        # From 0.137 on an included router is one route that makes those behind it.
+        behind = getattr(route, "effective_candidates", None)
+        if behind is not None:
+            yield from _with_those_behind(behind(), seen)
+            continue
+        yield route
+        for holder in (route, getattr(route, "starlette_route", None)):
+            inner = holder
+            # A router may be mounted in itself, and what calls itself `app` may be anything.
+            while inner is not None and id(inner) not in seen:
+                seen[id(inner)] = inner
+                further = getattr(inner, "routes", None)
+                if isinstance(further, list | tuple):
+                    yield from _with_those_behind(further, seen)
+                inner = getattr(inner, "app", None)
 
 
 def _unresolved(dependant: Dependant) -> Iterator[str]:

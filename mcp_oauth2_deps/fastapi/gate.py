@@ -26,6 +26,8 @@ from mcp_oauth2_deps.settings import OAuth2Settings
 
 # Key in the ASGI scope. Maps each gate to (what was sent, verified token), so that a request is verified once.
 MEMORY_KEY = "mcp_oauth2_deps"
+# Demands of so many routes are remembered. FastAPI makes all routes of an included router again whenever one is added to it.
+_MOST_ROUTES = 10_000
 
 
 class Gate:
@@ -164,6 +166,8 @@ class Gate:
             return collect_requirement(dependant, self, self.verifiers, overrides)
         known = self._requirements.get(id(dependant))
         if known is None or known[0] is not dependant:
+            if len(self._requirements) >= _MOST_ROUTES:
+                self._requirements.clear()
             known = self._requirements[id(dependant)] = dependant, collect_requirement(dependant, self, self.verifiers, {})
             self.scopes.announce(known[1].names())
         return known[1]
