@@ -66,8 +66,29 @@ class scopes(Demand):  # noqa: N801  # read as a word in a table and above a fun
 
 
 def declared_scopes(function: object) -> ScopeRequirement | None:
-    """What `@scopes` says at this function, if anything."""
-    return getattr(function, _ATTRIBUTE, None)
+    """What `@scopes` says at this function, if anything; also through a `partial`, a wrapper, a method or a callable object."""
+    layer, seen = function, list[object]()
+    while layer is not None and not any(layer is one for one in seen):
+        seen.append(layer)
+        found = getattr(layer, _ATTRIBUTE, None)
+        if isinstance(found, ScopeRequirement):
+            return found
+        layer = _beneath(layer)
+    return None
+
+
+def _beneath(function: object) -> object | None:
+    """What runs when this is called, as far as it can be seen."""
+    if isinstance(function, functools.partial | functools.partialmethod):
+        return function.func
+    for name in ("__wrapped__", "__func__"):
+        beneath: object = getattr(function, name, None)
+        if beneath is not None:
+            return beneath
+    # A function, too, has a `__call__`, behind which nothing can be seen.
+    return (
+        None if inspect.isroutine(function) or isinstance(function, type) else inspect.getattr_static(function, "__call__", None)
+    )
 
 
 def _guarded(function: Callable[..., Any], requirement: ScopeRequirement) -> Callable[..., Any]:

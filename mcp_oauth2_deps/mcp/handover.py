@@ -49,6 +49,9 @@ class Handover(Response):
             await send(message)
 
         await self._app({**scope, **self._changes}, replay, send_with_headers if self.raw_headers else send)
+        # Tasks that a dependency of the route asked for; FastAPI puts them here, and any other response runs them.
+        if self.background is not None:
+            await self.background()
 
 
 async def read_message_body(request: Request, limit: int) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 import websockets
 from behind.ticking import Time
 from behind.worlds import MODERN, call
-from fastapi import FastAPI, Security, WebSocket, WebSocketException
+from fastapi import BackgroundTasks, Depends, FastAPI, Security, WebSocket, WebSocketException
 from fastmcp import FastMCP
 from mcp.server.mcpserver import MCPServer
 from mcp_support import Caller
@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 
 from mcp_oauth2_deps import AccessToken, Authenticator, OAuth2BearerScheme, OAuth2Settings
 from mcp_oauth2_deps.fastapi.token_end import TokenOverError, until_over
-from mcp_oauth2_deps.mcp import ToolScopes, mcp_router
+from mcp_oauth2_deps.mcp import ToolScopes, mcp_router, streams
 from mcp_oauth2_deps.testing import LoopbackServer
 
 RESOURCE = "https://api.example.com/mcp"
@@ -210,6 +210,56 @@ async def test_f11_a_stream_that_ends_by_itself_is_left_as_it_is(scheme, issuer,
     assert [message["type"] for message in seen.messages] == ["http.response.start", "http.response.body"]
 
 
+async def _stays(send, stop):
+    """Keeps answering although it is cancelled."""
+    while not stop.is_set():
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            try:
+                await send({"type": "http.response.body", "body": b"late", "more_body": True})
+            finally:
+                await stop.wait()
+
+
+async def _leaves_a_child(send, stop):
+    """Answers from a task that nobody cancels."""
+
+    async def child():
+        await stop.wait()
+        await send({"type": "http.response.body", "body": b"late", "more_body": True})
+
+    _leaves_a_child.task = asyncio.create_task(child())
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("way", [_stays, _leaves_a_child])
+async def test_f11_the_stream_is_over_for_the_client_whatever_the_app_does(scheme, issuer, ticking, way, monkeypatch):
+    monkeypatch.setattr(streams, "_STOPS_WITHIN", 0)
+    stop = asyncio.Event()
+
+    async def stubborn(scope, receive, send):
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"early", "more_body": True})
+            await way(send, stop)
+
+    async with served(scheme, stubborn) as (client, seen):
+        alice = Caller(client, issuer, exp=ticking.after(LIFE))
+        stream = await opened(seen, client.get("/mcp", headers=alice.headers))
+        await asyncio.to_thread(ticking.waited.wait, 10)
+        ticking.advance(LIFE + LEEWAY)
+        async with asyncio.timeout(10):
+            assert (await stream).text == "early"
+        stop.set()
+        if way is _leaves_a_child:
+            with pytest.raises(TokenOverError):
+                await _leaves_a_child.task
+        for _ in range(20):
+            await asyncio.sleep(0)
+    assert [message.get("body") for message in seen.messages] == [None, b"early", b""]
+
+
 async def test_f11_an_error_of_the_app_is_not_taken_for_the_end_of_the_token(scheme, issuer):
     async def broken(scope, receive, send):
         if scope["type"] == "http":
@@ -381,3 +431,21 @@ async def test_a_cancelled_wait_is_cancelled_and_not_over(scheme, ticking):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+@KINDS
+async def test_tasks_of_a_dependency_run_after_the_answer(scheme, issuer, kind):
+    ran = []
+
+    def asks(tasks: BackgroundTasks):
+        tasks.add_task(lambda: ran.append([message["type"] for message in seen.messages]))
+
+    app = FastAPI(dependencies=[Depends(asks)])
+    app.include_router(mcp_router(server_of(kind), auth=scheme, json_response=True, stateless_http=True))
+    seen = Seen(app)
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(seen), base_url="https://api.example.com")
+    async with app.router.lifespan_context(app), client:
+        assert (await Caller(client, issuer).rpc("tools/list")).status_code == 200
+        assert ran == [["http.response.start", "http.response.body"]]
+        assert (await client.post("/mcp", content=b"{}")).status_code == 401
+        assert len(ran) == 1

@@ -2,19 +2,23 @@
 
 import asyncio
 import contextvars
+import functools
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import pytest
 from behind.worlds import GOLD, QUICK, call, mark, said
 from fastmcp import FastMCP
+from fastmcp.tools import Tool
 from mcp.server.mcpserver import MCPServer
 
 from mcp_oauth2_deps.errors import InsufficientScopeError
 from mcp_oauth2_deps.mcp import current_token, without_caller
 from mcp_oauth2_deps.mcp import scopes as needs
 from mcp_oauth2_deps.mcp.callers import guards
+from mcp_oauth2_deps.mcp.function_scopes import declared_scopes
 
 FREE = {"default": "method"}
 POOL = ThreadPoolExecutor(1)
@@ -303,6 +307,51 @@ async def test_a_refusal_at_a_function_is_one_line_and_no_traceback(guarded, kin
         assert "reason=insufficient_scope missing=vault" in told[0].getMessage()
         assert "subject=bob" in told[0].getMessage()
         assert f"{GOLD} alice" in await said(alice, call("reach", way=way))
+
+
+class Guarded:
+    """A guarded function in the shape of an object, and of its methods."""
+
+    @needs("vault")
+    def __call__(self) -> str:
+        return mark(GOLD)
+
+    @needs("vault")
+    def method(self) -> str:
+        return mark(GOLD)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        functools.partial(vault),
+        functools.partial(functools.partial(vault)),
+        Guarded(),
+        Guarded().method,
+        functools.partial(Guarded().method),
+    ],
+    ids=["partial", "partial of a partial", "object", "method", "partial of a method"],
+)
+async def test_f8_a_rule_counts_through_what_was_put_around_its_function(guarded, function):
+    """It is asked of the message, and once one tool has a rule, one without is denied."""
+    server = FastMCP("wrapped")
+    server.add_tool(Tool.from_function(function, name="wrapped"))
+    server.tool(lambda: "plain", name="plain")
+    assert declared_scopes(function).names() == ("vault",)
+    async with guarded(server, {}, **QUICK) as caller:
+        bob, alice = caller("bob"), caller("alice", "vault")
+        assert f"{GOLD} alice" in await said(alice, call("wrapped"))
+        refused = await bob.rpc(*call("wrapped"))
+        assert refused.status_code == 403
+        assert 'scope="vault"' in refused.headers["www-authenticate"]
+        assert (await alice.rpc(*call("plain"))).status_code == 403
+    async with guarded(server, FREE, **QUICK) as caller:
+        assert "plain" in await said(caller("bob"), call("plain"))
+
+
+@pytest.mark.parametrize("function", [lambda: 1, functools.partial(print), print, str, object(), Mock(), None])
+def test_what_has_no_rule_has_none(function):
+    assert declared_scopes(function) is None
 
 
 @KINDS
