@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 import behind_server
+import rules_server
 import uvicorn
 from fastapi import FastAPI, Security, WebSocket
 from mcp_support import TABLE, build
@@ -68,6 +69,9 @@ def make_app():
     app.include_router(mcp_router(with_secret(build("fastmcp")), scopes=ToolScopes(**TABLE), path="/fast", **options))
     behind = ToolScopes(**behind_server.TABLE)
     app.include_router(mcp_router(behind_server.build(), scopes=behind, path="/behind", **options))
+    for kind in ("sdk", "fastmcp"):
+        rules = ToolScopes(**rules_server.TABLE)
+        app.include_router(mcp_router(rules_server.build(kind), scopes=rules, path=f"/rules/{kind}", **options))
     app.router.lifespan_context = _with(app.router.lifespan_context, (strict, narrow))
     return app
 

@@ -1,0 +1,79 @@
+"""What deciding costs: no more than a bounded share of what the engine takes, and the event loop is given back in between."""
+
+import asyncio
+import time
+
+import pytest
+from fastmcp import FastMCP
+from mcp.server.mcpserver import MCPServer
+from mcp_support import result
+
+from mcp_oauth2_deps.mcp import scopes
+
+OPTIONS = {"json_response": True, "stateless_http": True}
+MANY, ROUNDS = 200, 15
+KINDS = ["sdk", "fastmcp", "mounted"]
+
+
+def large(kind):
+    """A server with many tools and resources, every second of them with a rule at itself."""
+    server = MCPServer("large") if kind == "sdk" else FastMCP("large")
+    for number in range(MANY):
+
+        def function(text: str, count: int = 1) -> str:
+            return text
+
+        server.tool(name=f"tool{number}")(scopes("a")(function) if number % 2 else function)
+        server.resource(f"d://h/r{number}", name=f"r{number}")(lambda: "x")
+    for number in range(20):
+        server.resource(f"t{number}://h/{{x}}-{{y}}", name=f"t{number}")(lambda x, y: "x")
+    if kind != "mounted":
+        return server
+    outer = FastMCP("outer")
+    outer.mount(server, namespace="in")
+    return outer
+
+
+async def seconds_of(serve, kind, method, *, list_filter):
+    """The least time of this process for one message, which other processes cannot change much."""
+    table = {"tools": {"in_tool1" if kind == "mounted" else "tool1": ["a"]}, "resources": {"d://*": []}, "default": "method"}
+    async with serve(large(kind), table, list_filter=list_filter, **OPTIONS) as caller:
+        alice, spent = caller(scopes=["a"]), []
+        for _ in range(ROUNDS):
+            started = time.process_time()
+            answer = await alice.rpc(method)
+            spent.append(time.process_time() - started)
+        assert len(result(answer)[method.partition("/")[0]]) == MANY
+        return min(spent)
+
+
+@pytest.mark.parametrize("method", ["tools/list", "resources/list"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_list_for_one_caller_takes_at_most_twice_the_list(serve, kind, method):
+    for _ in range(3):
+        plain = await seconds_of(serve, kind, method, list_filter=False)
+        filtered = await seconds_of(serve, kind, method, list_filter=True)
+        # A garbage collection may fall into every round of one of the two.
+        if filtered <= 2 * plain:
+            return
+    assert filtered <= 2 * plain, (filtered, plain)
+
+
+@pytest.mark.parametrize("kind", ["sdk", "fastmcp"])
+async def test_while_a_thousand_uris_are_compared_others_get_their_turn(serve, kind):
+    uris = [f"d://h/%41{number}/../r{number}?{number}" for number in range(1000)]
+    table = {"resources": {f"d://h/r{number}*": ["a"] for number in range(50)}, "default": "method"}
+    async with serve(large(kind), table, **OPTIONS) as caller:
+        turns = 0
+
+        async def count():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        answer = await caller(scopes=[]).rpc("subscriptions/listen", {"notifications": {"resourceSubscriptions": uris}})
+        counting.cancel()
+    assert answer.status_code == 403
+    assert turns > 100
