@@ -11,25 +11,25 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mcp_oauth2_deps.fastapi.scheme import OAuth2BearerScheme
+from mcp_oauth2_deps.fastapi.gate import Gate
 
 _EXPOSED = "WWW-Authenticate, Mcp-Session-Id, Mcp-Protocol-Version, Retry-After"
 
 
-def cors_headers(scheme: OAuth2BearerScheme, request: Request) -> dict[str, str]:
+def cors_headers(gate: Gate, request: Request) -> dict[str, str]:
     """What lets the asking origin read the answer; nothing for an origin that is not configured."""
-    allowed = scheme.settings.cors_origins
+    allowed = gate.settings.cors_origins
     origin = request.headers.get("origin") if allowed else None
     if origin is None or origin not in allowed:
         return {}
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _EXPOSED, "Vary": "Origin"}
 
 
-def preflight(scheme: OAuth2BearerScheme) -> Callable[[Request], Awaitable[Response]]:
+def preflight(gate: Gate) -> Callable[[Request], Awaitable[Response]]:
     """The answer to a preflight, which carries no token."""
 
     async def answer(request: Request) -> Response:
-        headers = cors_headers(scheme, request)
+        headers = cors_headers(gate, request)
         if headers:
             headers |= {
                 "Access-Control-Allow-Methods": "GET, POST, DELETE",
@@ -50,12 +50,12 @@ def _names(asked: str) -> str:
 class CORSRoute(APIRoute):
     """A route whose refusals the configured origins can read too."""
 
-    scheme: OAuth2BearerScheme
+    gate: Gate
 
     @classmethod
-    def of(cls, scheme: OAuth2BearerScheme) -> type["CORSRoute"]:
-        """Such routes for the origins of this scheme."""
-        return type(cls.__name__, (cls,), {"scheme": scheme})
+    def of(cls, gate: Gate) -> type["CORSRoute"]:
+        """Such routes for the origins of this gate; a router takes a class and makes the routes itself, so the class holds it."""
+        return type(cls.__name__, (cls,), {"gate": gate})
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, with headers on what it refuses."""
@@ -65,9 +65,9 @@ class CORSRoute(APIRoute):
             try:
                 response = await handler(request)
             except HTTPException as error:
-                error.headers = {**(error.headers or {}), **cors_headers(self.scheme, request)}
+                error.headers = {**(error.headers or {}), **cors_headers(self.gate, request)}
                 raise
-            added = cors_headers(self.scheme, request)
+            added = cors_headers(self.gate, request)
             if added:
                 response.headers.update(added)
             return response

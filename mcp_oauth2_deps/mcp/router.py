@@ -91,7 +91,7 @@ class MCPRoutes:
 
     def router(self) -> APIRouter:
         """The routes, with a slash at the end and without, neither with a redirect."""
-        router = APIRouter(lifespan=self._lifespan, route_class=CORSRoute.of(self._scheme))
+        router = APIRouter(lifespan=self._lifespan, route_class=CORSRoute.of(self._scheme.gate))
         demanded = Annotated[AccessToken, Security(ScopeGuard(self._scheme, self._table.base))]
 
         async def post(request: Request, token: demanded) -> Response:
@@ -117,7 +117,7 @@ class MCPRoutes:
                     response_model=None,
                     name=f"mcp_{method.lower()}",
                 )
-            router.add_route(path, preflight(self._scheme), methods=["OPTIONS"], include_in_schema=False)
+            router.add_route(path, preflight(self._scheme.gate), methods=["OPTIONS"], include_in_schema=False)
         return router
 
     @asynccontextmanager
