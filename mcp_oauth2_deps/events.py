@@ -88,18 +88,20 @@ class Listener(Protocol[_Heard_contra]):
 
 
 class Events:
-    """Who hears of which events."""
+    """Who hears of which events.
+
+    Attributes:
+        heard: the kinds that somebody hears of. Of the others none need be made.
+    """
 
     def __init__(self) -> None:
+        self.heard: set[type] = set()
         self._listeners: dict[type, tuple[Listener[Any], ...]] = {}
 
     def add(self, kind: type[_Kind], listener: Listener[_Kind]) -> None:
         """Lets the listener hear of all events of this kind from now on, after those that were added before."""
         self._listeners[kind] = (*self._listeners.get(kind, ()), listener)
-
-    def __contains__(self, kind: type[Event]) -> bool:
-        """Whether anybody hears of this kind of event; if not, there is no need to make one."""
-        return kind in self._listeners
+        self.heard.add(kind)
 
     def emit(self, event: Event) -> None:
         """Tells those who hear of it. A listener that fails is logged, and changes nothing else."""

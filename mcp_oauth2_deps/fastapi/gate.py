@@ -115,7 +115,7 @@ class Gate:
                 token = await self.authenticator.authenticate(presented)
                 outcomes[self] = sent, token
             self.verify(needed, token)
-            if first and Admitted in self.authenticator.events:
+            if first and Admitted in self.authenticator.events.heard:
                 self.authenticator.events.emit(Admitted(token))
         except OAuth2Error as error:
             self.refuse(error, connection, ScopeRequirement(tuple(scopes)), token)
