@@ -47,8 +47,7 @@ def ending_with(token: AccessToken, authenticator: Authenticator, app: ASGIApp, 
             await send(message)
 
         # A task of its own: an app that does not stop when it is cancelled must not hold the end of the stream up.
-        answer = asyncio.ensure_future(app(scope, receive, watched))
-        end = asyncio.ensure_future(authenticator.token_end(token))
+        answer, end = asyncio.ensure_future(app(scope, receive, watched)), asyncio.ensure_future(authenticator.token_end(token))
         try:
             await asyncio.wait((answer, end), return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
