@@ -6,6 +6,7 @@ How an engine is asked, and how it asks, do not belong here.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from operator import is_
 from typing import Any, NamedTuple
 
 from mcp_oauth2_deps.mcp.caller import Caller
@@ -49,6 +50,8 @@ class Rulebook:
         self._engine = engine
         self._known: dict[str, Catalog] = {}
         self._patterns: dict[str, UriPattern] = {}
+        self._registered: Sequence[object] = ()
+        self._ruled: dict[str, bool] = {}
 
     async def check(self) -> list[str]:
         """Compares the rules with what the engine has, and returns the scopes that functions of it declare.
@@ -213,7 +216,15 @@ class Rulebook:
 
     def _is_ruled(self, kind: str) -> bool:
         """Whether something of this kind has a rule at itself, as far as that matters."""
-        return self._table.asks_whether_ruled(kind) and any(map(declared_scopes, self._engine.functions(kind)))
+        if not self._table.asks_whether_ruled(kind):
+            return False
+        # All is looked through again only when something was added or taken away: there may be thousands.
+        registered = self._engine.registered()
+        if len(registered) != len(self._registered) or not all(map(is_, registered, self._registered)):
+            self._registered, self._ruled = registered, {}
+        if kind not in self._ruled:
+            self._ruled[kind] = any(map(declared_scopes, self._engine.functions(kind)))
+        return self._ruled[kind]
 
     def _pattern_of(self, uri: str) -> UriPattern:
         pattern = self._patterns.get(uri)

@@ -5,7 +5,8 @@ from behind.worlds import GOLD, OPEN, QUICK, call, mark, read, said
 from fastmcp import FastMCP
 from mcp.server.mcpserver import MCPServer
 
-from mcp_oauth2_deps.mcp import scopes
+from mcp_oauth2_deps.mcp import rules, scopes
+from mcp_oauth2_deps.mcp.function_scopes import declared_scopes
 
 KINDS = pytest.mark.parametrize("kind", ["sdk", "fastmcp"])
 
@@ -128,3 +129,49 @@ async def test_a_rule_of_the_table_holds_for_what_comes_later(guarded, kind):
 
         assert f"{GOLD} alice" in await said(caller("alice", "vault"), read("vault://later"))
         assert (await caller("bob").rpc(*read("vault://later"))).status_code == 403
+
+
+@KINDS
+async def test_what_did_not_change_is_not_looked_through_again(guarded, kind, monkeypatch):
+    """A server of a thousand tools is looked through when one was added or taken away, not for each message."""
+    looked = []
+    monkeypatch.setattr(rules, "declared_scopes", lambda function: looked.append(function) or declared_scopes(function))
+    server = server_of(kind)
+    ask_open = open_thing(server, "tools")
+    async with guarded(server, {}, **QUICK) as caller:
+        bob = caller("bob")
+        assert f"{OPEN} bob" in await said(bob, ask_open)
+        assert len(looked) == 1
+        for _ in range(3):
+            assert f"{OPEN} bob" in await said(bob, ask_open)
+        assert len(looked) == 1
+        closed_thing(server, "tools")
+        assert (await bob.rpc(*ask_open)).status_code == 403
+        assert len(looked) > 1
+
+
+@KINDS
+async def test_a_template_that_takes_the_place_of_another_is_seen(guarded, kind):
+    """The number of things stays the same, and so does the name."""
+    server = server_of(kind)
+    ask_open = open_thing(server, "templates")
+    ask_other = read("other://rooms/7")
+
+    @server.resource("other://rooms/{name}")
+    def before(name: str) -> str:
+        return mark(OPEN)
+
+    async with guarded(server, {}, **QUICK) as caller:
+        bob = caller("bob")
+        assert f"{OPEN} bob" in await said(bob, ask_open)
+
+        if kind == "fastmcp":
+            server.local_provider.remove_template("other://rooms/{name}")
+
+        @server.resource("other://rooms/{name}")
+        @scopes("vault")
+        def after(name: str) -> str:
+            return mark(GOLD)
+
+        for question in (ask_open, ask_other):
+            assert (await bob.rpc(*question)).status_code == 403

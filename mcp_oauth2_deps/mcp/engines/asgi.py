@@ -35,6 +35,10 @@ class ASGIEngine:
         """Nothing: an ASGI app cannot be asked."""
         return ()
 
+    def registered(self) -> Sequence[object]:
+        """Nothing: an ASGI app cannot be asked."""
+        return ()
+
     async def outer(
         self,
         server: Any,  # noqa: ARG002  # nothing to be asked

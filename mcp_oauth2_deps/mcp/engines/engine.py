@@ -108,6 +108,9 @@ class Engine(Protocol):
     def functions(self, kind: str) -> Iterable[object]:
         """The functions that were registered for a kind, without asking those who make things on demand."""
 
+    def registered(self) -> Sequence[object]:
+        """What was registered, of all kinds, in one order: the same objects as long as nothing is added or taken away."""
+
     async def outer(self, server: Any, kind: str, names: Sequence[str], *, listed: bool) -> Mapping[str, Sequence[Sequence[str]]]:
         """What things of a mounted server are called at the outermost one; those that it does not show are left out.
 

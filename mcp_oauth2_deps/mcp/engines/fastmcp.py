@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from mcp_oauth2_deps.mcp.engines.engine import Admission, Component, Place, Transport
 from mcp_oauth2_deps.mcp.engines.execution import Asking, MessageStep
-from mcp_oauth2_deps.mcp.engines.fastmcp_tree import Tree, functions_in, servers_in
+from mcp_oauth2_deps.mcp.engines.fastmcp_tree import Tree, functions_in, registered_in, servers_in
 from mcp_oauth2_deps.mcp.engines.hosts import telling_of_foreign_hosts
 from mcp_oauth2_deps.mcp.engines.sessions import owned_sessions_only
 from mcp_oauth2_deps.mcp.uri_patterns import UriPattern, moved
@@ -76,6 +76,10 @@ class FastMCPEngine:
     def functions(self, kind: str) -> Iterable[object]:
         """The functions that were registered at the server and at those mounted in it."""
         return functions_in(self.server, kind)
+
+    def registered(self) -> Sequence[object]:
+        """Everything that was registered at the server and at those mounted in it."""
+        return registered_in(self.server)
 
     def executes(self, server: Any) -> bool:
         """Whether the server is this one, or mounted in it."""

@@ -70,6 +70,16 @@ def functions_in(provider: Any, kind: str) -> Iterator[object]:
         yield from functions_in(part, kind)
 
 
+def registered_in(provider: Any) -> list[object]:
+    """What was registered, of all kinds."""
+    found: list[object] = []
+    if isinstance(provider, LocalProvider):
+        found += provider._components.values()  # noqa: SLF001  # its lists are made for each question
+    for part in parts_of(provider) or ():
+        found += registered_in(part)
+    return found
+
+
 class Tree:
     """Everything below one server, listed when it is first asked for."""
 

@@ -82,6 +82,10 @@ class SDKEngine:
             for held in self._registered(sort).values():
                 yield getattr(held, "fn", held)
 
+    def registered(self) -> Sequence[object]:
+        """Everything that the managers hold."""
+        return [held for sort in _MANAGERS for held in self._registered(sort).values()]
+
     async def outer(
         self,
         server: Any,  # noqa: ARG002  # none is mounted
