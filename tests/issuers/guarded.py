@@ -1,6 +1,7 @@
 """The server that every issuer's tokens are brought to: an MCP server with two tools that need a scope of their own, and a route."""
 
 import logging
+import os
 from typing import Annotated
 
 from fastapi import FastAPI, Security
@@ -9,6 +10,8 @@ from mcp.server.mcpserver import MCPServer
 from mcp_oauth2_deps import AccessToken, protected_resource_router, require_scopes
 from mcp_oauth2_deps.mcp import ToolScopes, current_token, mcp_router, scopes
 
+# An issuer may demand scopes of its own.
+EVERY_CALL = os.environ.get("GUARDED_EVERY_CALL", "mcp:use").split()
 # The reason of each refusal is an INFO line.
 logging.basicConfig(level=logging.INFO)
 engine = MCPServer("files")
@@ -33,7 +36,7 @@ def write_file(path: str, text: str) -> str:
 
 app = FastAPI()
 app.include_router(protected_resource_router())
-app.include_router(mcp_router(engine, scopes=ToolScopes(every_call=["mcp:use"], default="method")))
+app.include_router(mcp_router(engine, scopes=ToolScopes(every_call=EVERY_CALL, default="method")))
 
 
 @app.get("/whoami")

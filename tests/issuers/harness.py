@@ -25,8 +25,8 @@ class Issuer:
     """A running issuer, and what has to be known to log in there."""
 
     url: str
-    subject: str
-    """Who alice is in its tokens."""
+    subject: str | None
+    """Who alice is in its tokens; None where the issuer makes a name up, which her ID token then holds."""
     walk: Callable[[str], str] = login_headless
     """From an authorization URL to the redirect with the code, as alice."""
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -35,6 +35,8 @@ class Issuer:
     """What a client that registers itself must say there beside its redirect URI."""
     client: Mapping[str, str] | None = None
     """The client that the operator has made, where clients cannot register themselves."""
+    other_client: Mapping[str, str] | None = None
+    """The client for the other resource, where the issuer knows resources by their clients."""
     oidc_client: Mapping[str, str] | None = None
     """The client that the operator has made, where only such a one gets ID tokens."""
 
@@ -149,6 +151,10 @@ def guarded(sock, issuer, resource, log) -> Iterator[GuardedServer]:
         stop(started)
 
 
-def installed(name, package):
-    """The path of a program of Debian's; without it the test is skipped, and fails in CI."""
-    return program(name, needed=f"the Debian package {package}")
+def installed(name, package, series):
+    """A program of Debian's, of a release of this series; without it the test is skipped, and fails in CI."""
+    path = program(name, needed=f"the Debian package {package} (see .ci/issuers.sh)")
+    asked = ["dpkg-query", "--show", "--showformat=${Version}", package]
+    version = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    assert version.startswith(series), f"{package} {version} is installed; this was written for {series}"
+    return path

@@ -45,6 +45,7 @@ def log_in(server, client, resource, scope, *, walk=login_headless, **parameters
         "redirect_uri": REDIRECT_URI,
         "scope": scope,
         "state": secrets.token_urlsafe(16),
+        "nonce": secrets.token_urlsafe(16),
         "resource": resource,
         "code_challenge": base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("="),
         "code_challenge_method": "S256",
