@@ -63,7 +63,7 @@ class Catalog:
         found = {id(held): held for held in self.called(name)}
         if self._resources is not None:
             uri = read_uri(name)
-            found |= {id(held): held for reading in uri.readings for held in self._by_uri.at(reading)}
+            found |= {id(held): held for reading in (*uri.readings, *uri.also) for held in self._by_uri.at(reading)}
             found |= {id(held): held for held in self._templates if self._serves(held, uri)}
         return list(found.values())
 

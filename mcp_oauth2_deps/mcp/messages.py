@@ -26,7 +26,7 @@ _UNNAMED_TOO = frozenset({"resources/subscribe", "resources/unsubscribe"})
 _REFERENCES = {"ref/prompt": ("prompts", "name"), "ref/resource": ("resources", "uri")}
 _MIRRORED = {b"mcp-method": "Mcp-Method", b"mcp-name": "Mcp-Name"}
 _LONGEST_ID = 256
-_LONGEST_URI = 8192
+LONGEST_NAME = 8192
 # Each is compared with every rule, which the event loop waits for.
 _MOST_NAMES, _LONGEST_NAMES = 1000, 64 * 1024
 _JSON_TYPE = re.compile(r'application/json(?:\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
@@ -139,7 +139,7 @@ def _named_things(method: str, params: dict[str, Any]) -> tuple[str | None, tupl
 def _strings(values: object) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise TypeError("names are strings")
-    if any(len(value) > _LONGEST_URI for value in values):
+    if any(len(value) > LONGEST_NAME for value in values):
         raise ValueError("a name is longer than any")
     return tuple(values)
 

@@ -184,9 +184,8 @@ class MCPRoutes:
         token = caller.token
         try:
             if decision.needed is None:
-                logger.info(
-                    "a call to one of the %s without a rule is denied; give it one, or set default='method'", message.kind
-                )
+                if not decision.failed:
+                    logger.info("denied: one of the %s has no rule; give it one, or set default='method'", message.kind)
                 raise InsufficientScopeError(required=(), granted=token.scopes, missing=())
             self._scheme.gate.verify(requirement, token)
         except InsufficientScopeError as error:

@@ -14,7 +14,7 @@ from mcp_oauth2_deps.mcp.callers import caller_in_sight, caller_is_missing
 from mcp_oauth2_deps.mcp.catalog import Catalog, declared_by
 from mcp_oauth2_deps.mcp.engines.engine import EXECUTED_BY, Engine, Place
 from mcp_oauth2_deps.mcp.function_scopes import declared_scopes, refuse_nobody, refuse_shortfall
-from mcp_oauth2_deps.mcp.messages import Message, MessageError, message_of
+from mcp_oauth2_deps.mcp.messages import LONGEST_NAME, Message, MessageError, message_of
 from mcp_oauth2_deps.mcp.tool_scopes import KINDS, Held, ToolScopes
 from mcp_oauth2_deps.mcp.uri_patterns import UriPattern
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
@@ -31,10 +31,17 @@ _NOWHERE: Sequence[Sequence[str]] = (("",),)
 
 
 class Decision(NamedTuple):
-    """What is needed beyond what every call needs, none when it is never let through; and where it will be executed."""
+    """What was decided about a message.
+
+    Attributes:
+        needed: the scopes beyond those of every call; none when it is never let through.
+        places: where mounted servers will execute it.
+        failed: whether it is not let through because the engine failed when it was asked.
+    """
 
     needed: ScopeRequirement | None
     places: tuple[Place, ...] = ()
+    failed: bool = False
 
 
 class Rulebook:
@@ -72,7 +79,7 @@ class Rulebook:
             unknown = [
                 name
                 for name in self._table.rules_without(kind, catalog.names)
-                if not catalog.serving(name) and not await self._engine.named(kind, name)
+                if _is_template(kind, name) or not (catalog.serving(name) or await self._engine.named(kind, name))
             ]
             if unknown:
                 raise ValueError(f"ToolScopes has rules for {kind} that the server does not have: {', '.join(unknown)}")
@@ -103,7 +110,7 @@ class Rulebook:
         except Exception as error:
             # It may be the caller's choice of a name that makes the engine fail.
             logger.warning("denied: the server failed when it was asked for one of its %s: %s", kind, type(error).__name__)
-            return Decision(None)
+            return Decision(None, failed=True)
         held = {name: [Held(one.name, declared_by(one)) for one in found] for name, found in named.items()}
         places = tuple(place for found in named.values() for one in found for place in one.places)
         return Decision(await self._needed_for(message, held.__getitem__), places)
@@ -151,6 +158,9 @@ class Rulebook:
             return
         if caller.decided.get(_key(method, place)):
             return
+        if len(place.name) > LONGEST_NAME:
+            # A message with such a name is refused before; comparing it would take the time of others.
+            raise refuse_shortfall(caller, None, f"{method} inside the server")
         needed: ScopeRequirement | None = None
         for names in await self._names_of(place):
             for name in names:
@@ -233,6 +243,11 @@ class Rulebook:
                 self._patterns.clear()
             pattern = self._patterns[uri] = UriPattern.of_resource(uri)
         return pattern
+
+
+def _is_template(kind: str, name: str) -> bool:
+    """Whether a rule is for a template. One with other placeholders would serve this text, but is not meant by it."""
+    return kind == "resources" and "{" in name
 
 
 def _nothing(name: str) -> Sequence[Held]:  # noqa: ARG001  # in place of a catalog

@@ -188,9 +188,10 @@ class ToolScopes:
             return ([], False) if rule is None else ([rule], True)
         if not self.resources:
             return [], False
-        readings = (one.uri or read_uri(one.name)).readings
-        by_reading = [self._by_uri.at(reading) for reading in readings]
-        return [rule for rules in by_reading for rule in rules], bool(by_reading) and all(by_reading)
+        uri = one.uri or read_uri(one.name)
+        by_reading = [self._by_uri.at(reading) for reading in uri.readings]
+        more = [self._by_uri.at(reading) for reading in uri.also]
+        return [rule for rules in (*by_reading, *more) for rule in rules], bool(by_reading) and all(by_reading)
 
 
 def _all_scopes(table: ToolScopes) -> list[str]:

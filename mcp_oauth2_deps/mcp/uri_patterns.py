@@ -89,7 +89,7 @@ class UriPattern:
         """Whether any reading of the URI fits, or the text as it is."""
         # To FastMCP's patterns a line feed at the end may be the last character of a value, or none at all.
         texts = (uri.text, uri.text.removesuffix("\n"))
-        return any(self._raw(cut(text)[0]) for text in texts) or any(map(self.fits, uri.readings))
+        return any(self._raw(cut(text)[0]) for text in texts) or any(map(self.fits, (*uri.readings, *uri.also)))
 
 
 class UriMap(Generic[_Value]):

@@ -59,10 +59,12 @@ class Uri:
     Attributes:
         text: as it was written.
         readings: all that a program may take it for; none when it is encoded so often that this cannot be known.
+        also: what a program takes it for that drops a slash at the end. Rules for these count, but none has to be there.
     """
 
     text: str
     readings: tuple[Reading, ...]
+    also: tuple[Reading, ...] = ()
 
 
 def read_uri(text: str) -> Uri:
@@ -77,7 +79,9 @@ def read_uri(text: str) -> Uri:
     # A query with a slash in it may be taken for a path.
     if "#" in decoded or "/" in query or "\\" in query:
         ways.append(WHOLE)
-    return Uri(text, tuple(dict.fromkeys(Reading(way, *form) for way in ways for form in forms(text, decoded, way))))
+    readings = tuple(dict.fromkeys(Reading(way, *form) for way in ways for form in forms(text, decoded, way)))
+    also = [Reading(way, base.rstrip("/"), query) for way, base, query in readings if base.endswith("/")]
+    return Uri(text, readings, tuple(also))
 
 
 def cut(text: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-NAMES = ("token", "credentials", "header", "claims", "json", "base64url", "key_set", "metadata", "message")
+NAMES = ("token", "credentials", "header", "claims", "json", "base64url", "key_set", "metadata", "message", "uri")
 
 _KEPT = Path(__file__).parents[2] / ".fuzz"
 # Above the size limit of a token, so that the limit itself is met.

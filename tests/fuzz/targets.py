@@ -7,6 +7,8 @@ from contextlib import suppress
 from mcp_oauth2_deps.errors import DocumentError, InvalidRequestError, InvalidTokenError
 from mcp_oauth2_deps.mcp.messages import MessageError, read_message, verify_mirrored_headers
 from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
+from mcp_oauth2_deps.mcp.uri_patterns import UriPattern
+from mcp_oauth2_deps.mcp.uris import read_uri
 from mcp_oauth2_deps.protocol.credentials import read_credentials
 from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, decode_base64url, parse_json_object
 from mcp_oauth2_deps.protocol.issuer_metadata import read_metadata
@@ -110,6 +112,19 @@ def fuzz_message(data: bytes) -> None:
     assert time.perf_counter() - started < 2, "slow"
 
 
+def fuzz_uri(data: bytes) -> None:
+    """A rule or template, and behind its last line feed a URI."""
+    written, _, text = data.decode("utf-8", "surrogateescape").rpartition("\n")
+    started = time.perf_counter()
+    uri = read_uri(text)
+    with suppress(ValueError):
+        rule = UriPattern.of_rule(written)
+        assert "*" in written or all(map(rule.fits, read_uri(written).readings)), "a rule that is not for what it says"
+        list(map(rule.fits, uri.readings))
+    UriPattern.of_template(written).may_serve(uri)
+    assert time.perf_counter() - started < 2, "slow"
+
+
 TARGETS = {
     "token": fuzz_token,
     "credentials": fuzz_credentials,
@@ -120,6 +135,7 @@ TARGETS = {
     "key_set": fuzz_key_set,
     "metadata": fuzz_metadata,
     "message": fuzz_message,
+    "uri": fuzz_uri,
 }
 SIGNED = [KEY.mint(claims).encode() for claims in (CLAIMS, {})]
 _OBJECTS = [
@@ -157,6 +173,11 @@ _SEEDS = {
         json.dumps(message).encode() + b"\n" + name
         for message in (CALL, READ, COMPLETE, LISTEN)
         for name in (b"a", b"=?base64?YQ==?=")
+    ],
+    "uri": [
+        f"{written}\n{uri}".encode()
+        for written in ("file:///*/secret/*", "HTTPS://b\u00fccher.example:443/a/../b?y=1&x=2", "d://{a}-{b}/{c*}{?q}")
+        for uri in ("file:///a/%2e%2e/secret/x", "https://xn--bcher-kva.example/b?x=2&y=1#f", "d://1-2/%252F")
     ],
 }
 

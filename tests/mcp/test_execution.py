@@ -204,6 +204,21 @@ async def test_a_server_that_is_mounted_twice_is_reached_by_either_name(serve, r
         assert (await caller(scopes=["b"]).call("a_vault")).status_code == 403
 
 
+@pytest.mark.parametrize("make", [sdk, fastmcp])
+async def test_a_uri_longer_than_any_is_refused_where_it_would_be_read(serve, reasons, make):
+    server = make()
+
+    @server.tool()
+    async def read(uri: str) -> str:
+        return str(await server.read_resource(uri))
+
+    async with serve(server, {"default": "method"}, **OPTIONS) as caller:
+        for size, refused in ((8192, []), (8193, ["insufficient_scope"])):
+            answer = await caller(scopes=[]).call("read", uri="a://" + "b" * (size - 4))
+            assert answer.status_code == 200
+            assert reasons(tracebacks=True) == refused
+
+
 class Without(Transform):
     """Leaves a tool out."""
 
@@ -380,6 +395,7 @@ async def test_a_look_up_that_fails_is_a_refusal_with_one_line(serve, caplog, ki
         assert answer.status_code == 403
         assert "scope=" not in answer.headers["www-authenticate"]
         assert "secret words" not in answer.text + caplog.text
+        assert "has no rule" not in caplog.text
         assert f"denied: the server failed when it was asked for one of its {kind}: RuntimeError" in caplog.text
 
 

@@ -156,7 +156,13 @@ async def test_a_prompt_needs_what_stands_at_it(kind, serve):
 
 @pytest.mark.parametrize(
     ("kinds", "name"),
-    [("tools", "misspelt"), ("prompts", "misspelt"), ("resources", "file:///misspelt"), ("resources", "file:///public/{name}")],
+    [
+        ("tools", "misspelt"),
+        ("prompts", "misspelt"),
+        ("resources", "file:///misspelt"),
+        ("resources", "file:///public/{name}"),
+        ("resources", "file:///secret/{other}"),
+    ],
 )
 async def test_a_rule_for_what_the_server_does_not_have_stops_the_start(kind, serve, kinds, name):
     with pytest.raises(ValueError, match=f"{kinds} that the server does not have: {re.escape(name)}"):

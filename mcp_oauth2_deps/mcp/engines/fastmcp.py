@@ -127,7 +127,9 @@ class FastMCPEngine:
         if self._asking is not None:
             self._asking.stop()
         for chain, step in self._steps:
-            chain.remove(step)
+            # Somebody may have emptied the chain since.
+            if step in chain:
+                chain.remove(step)
         self._steps.clear()
         self._asking = self._admission = None
 

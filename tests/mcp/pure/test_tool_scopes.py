@@ -175,6 +175,14 @@ def test_another_spelling_of_a_uri_needs_no_less(uri, secret):
     assert table.needed_for(call(uri, "resources")) == ScopeRequirement(("secret",) if secret else ())
 
 
+def test_a_slash_at_the_end_needs_no_less_and_no_rule_of_its_own():
+    table = ToolScopes(resources={"d://h/secret": ["secret"], "d://h/*": ["read"]})
+    assert set(table.needed_for(call("d://h/secret/", "resources")).names()) == {"secret", "read"}
+    assert set(table.needed_for(call("d://h/a/", "resources")).names()) == {"read"}
+    assert ToolScopes(resources={"d://h/dir/*": []}).needed_for(call("d://h/dir/", "resources")) == ScopeRequirement()
+    assert ToolScopes(resources={"d://h/a": []}).needed_for(call("d://h/a/", "resources")) is None
+
+
 def test_only_the_star_is_special_in_a_pattern():
     table = ToolScopes(resources={"a.b[c]?/{x}": ["a"]})
     assert table.needed_for(call("a.b[c]?/{x}", "resources")) == ScopeRequirement(("a",))

@@ -107,6 +107,13 @@ def test_a_uri_that_programs_read_differently_has_a_reading_for_each(uri, read):
     assert bases(uri) == read
 
 
+@pytest.mark.parametrize(
+    ("uri", "also"), [("d://h/a/", {"d://h/a"}), ("d://h/a%2F", {"d://h/a"}), ("d://h/", {"d://h"}), ("d://h/a", set())]
+)
+def test_a_slash_at_the_end_may_be_dropped(uri, also):
+    assert {reading.base for reading in read_uri(uri).also} == also
+
+
 @pytest.mark.parametrize("uri", ["d://h/%2525252561", "d://%25252525h/"])
 def test_what_is_encoded_too_often_has_no_reading(uri):
     assert read_uri(uri).readings == ()
