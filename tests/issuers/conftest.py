@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from code_login import log_in, register, server_metadata
 from issuers.harness import GuardedServer, Issuer, guarded, listening
 from processes import HOST
 
@@ -49,3 +50,21 @@ def _has_row(item):
 def place(row, _starting) -> Place:
     """The running issuer of this row, and its server."""
     return _starting[row.name].result()
+
+
+@pytest.fixture
+def alice(place):
+    """Logs alice in and gives the answer of the token endpoint: `alice(resource, scope, ...)`."""
+    issuer = place.issuer
+    metadata = server_metadata(issuer.url)
+    client = issuer.oidc_client or issuer.client
+    if client is None:
+        client = register(metadata, **{"grant_types": ["authorization_code", "refresh_token"]} | issuer.registration)
+
+    def log_alice_in(resource, *scopes, client=client):
+        known = [scope for scope in scopes if scope == "mcp:use" or scope in metadata.get("scopes_supported", ())]
+        # OpenID Connect gives a refresh token only to who asks for consent.
+        prompt = {"prompt": "consent"} if "offline_access" in known else {}
+        return log_in(metadata, client, resource, " ".join(known), walk=issuer.walk, **prompt)
+
+    return log_alice_in

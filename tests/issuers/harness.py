@@ -1,5 +1,7 @@
 """What the issuers have in common: a process each, an environment of their own, and the guarded server that trusts them."""
 
+import base64
+import json
 import re
 import socket
 import subprocess
@@ -8,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from processes import HOST, INSTALL_DEADLINE, environment, fetch, program, stop, wait_until_it_answers
@@ -39,6 +42,17 @@ class Issuer:
     """The client for the other resource, where the issuer knows resources by their clients."""
     oidc_client: Mapping[str, str] | None = None
     """The client that the operator has made, where only such a one gets ID tokens."""
+
+
+class Row(NamedTuple):
+    """An issuer, how its access tokens begin, and why its other tokens are refused."""
+
+    name: str
+    running: Callable
+    header: Mapping[str, str]
+    """The header of its access tokens, without the value of `kid`."""
+    refused: Mapping[str, str]
+    host: str | None = None
 
 
 def python_with(folder: Path) -> Path:
@@ -158,3 +172,9 @@ def installed(name, package, series):
     version = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     assert version.startswith(series), f"{package} {version} is installed; this was written for {series}"
     return path
+
+
+def part_of(token, index):
+    """The header (0) or the claims (1), unverified."""
+    part = token.split(".")[index]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

@@ -1,9 +1,5 @@
 """Real issuers: a real client logs in and steps up twice, and what is no access token for this server is refused by its rule."""
 
-import base64
-import json
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -15,7 +11,7 @@ import issuers.lemonldap.issuer as lemonldap
 import issuers.oidc_provider.issuer as oidc_provider
 import pytest
 from clients.drivers.tour import tour
-from code_login import log_in, register, server_metadata
+from issuers.harness import Row, part_of
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull
@@ -24,17 +20,6 @@ from sdk_login import REDIRECT_URI, Memory, provider_for
 BASE = {"mcp:use"}
 READ = BASE | {"files:read"}
 WRITE = READ | {"files:write"}
-
-
-class Row(NamedTuple):
-    """An issuer, how its access tokens begin, and why its other tokens are refused."""
-
-    name: str
-    running: Callable
-    header: Mapping[str, str]
-    """The header of its access tokens, without the value of `kid`."""
-    refused: Mapping[str, str]
-    host: str | None = None
 
 
 def jwt(alg, **more):
@@ -82,30 +67,6 @@ def _known_client(issuer):
     if issuer.client is None:
         return None
     return OAuthClientInformationFull.model_validate({"redirect_uris": [REDIRECT_URI], "issuer": issuer.url} | issuer.client)
-
-
-@pytest.fixture
-def alice(place):
-    """Logs alice in and gives the answer of the token endpoint: `alice(resource, scope, ...)`."""
-    issuer = place.issuer
-    metadata = server_metadata(issuer.url)
-    client = issuer.oidc_client or issuer.client
-    if client is None:
-        client = register(metadata, **{"grant_types": ["authorization_code", "refresh_token"]} | issuer.registration)
-
-    def log_alice_in(resource, *scopes, client=client):
-        known = [scope for scope in scopes if scope == "mcp:use" or scope in metadata.get("scopes_supported", ())]
-        # OpenID Connect gives a refresh token only to who asks for consent.
-        prompt = {"prompt": "consent"} if "offline_access" in known else {}
-        return log_in(metadata, client, resource, " ".join(known), walk=issuer.walk, **prompt)
-
-    return log_alice_in
-
-
-def part_of(token, index):
-    """The header (0) or the claims (1), unverified."""
-    part = token.split(".")[index]
-    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
 def test_its_other_tokens_are_refused_each_by_its_rule(row, place, alice):

@@ -27,7 +27,7 @@ def server_metadata(issuer_url) -> dict:
 
 def register(server, **metadata) -> dict:
     """A client of its own (RFC 7591), a public one unless said otherwise."""
-    native = {"application_type": "native", "token_endpoint_auth_method": "none"}
+    native = {"application_type": "native", "response_types": ["code"], "token_endpoint_auth_method": "none"}
     wanted = {"redirect_uris": [REDIRECT_URI]} | native | metadata
     answer = fetch(
         server["registration_endpoint"], data=json.dumps(wanted).encode(), headers={"Content-Type": "application/json"}
