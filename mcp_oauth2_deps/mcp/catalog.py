@@ -54,17 +54,22 @@ class Catalog:
         """What stands at the functions of all."""
         return [one.declared for several in self._by_name.values() for one in several if one.declared is not None]
 
+    def components(self, name: str) -> list[Component]:
+        """What has exactly this name."""
+        return [self._of[id(held)] for held in self.called(name)]
+
     def called(self, name: str) -> Sequence[Held]:
         """What has exactly this name, as lists show it."""
         return self._by_name.get(name, ())
 
     def serving(self, name: str) -> Sequence[Held]:
         """All that may run for somebody who asks for this name."""
+        if self._resources is None:
+            return self.called(name)
+        uri = read_uri(name)
         found = {id(held): held for held in self.called(name)}
-        if self._resources is not None:
-            uri = read_uri(name)
-            found |= {id(held): held for reading in (*uri.readings, *uri.also) for held in self._by_uri.at(reading)}
-            found |= {id(held): held for held in self._templates if self._serves(held, uri)}
+        found |= {id(held): held for reading in (*uri.readings, *uri.also) for held in self._by_uri.at(reading)}
+        found |= {id(held): held for held in self._templates if self._serves(held, uri)}
         return list(found.values())
 
     def places(self, name: str) -> Iterator[Place]:

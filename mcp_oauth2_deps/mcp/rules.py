@@ -106,14 +106,16 @@ class Rulebook:
                 now = Catalog(kind, components or (), self._pattern_of)
                 needed = await self._needed_for(message, now.serving)
                 return Decision(needed, tuple(place for name in message.names[:1] for place in now.places(name)))
-            named = {name: await self._engine.named(kind, name) for name in message.names}
+            found = [one for name in message.names for one in await self._engine.named(kind, name)]
         except Exception as error:
             # It may be the caller's choice of a name that makes the engine fail.
             logger.warning("denied: the server failed when it was asked for one of its %s: %s", kind, type(error).__name__)
             return Decision(None, failed=True)
-        held = {name: [Held(one.name, declared_by(one)) for one in found] for name, found in named.items()}
-        places = tuple(place for found in named.values() for one in found for place in one.places)
-        return Decision(await self._needed_for(message, held.__getitem__), places)
+        if known is None or found != known.components(message.names[0]):
+            # Tools and prompts are named one at a time.
+            held = [Held(one.name, declared_by(one)) for one in found]
+            needed = await self._needed_for(message, lambda _: held)
+        return Decision(needed, tuple(place for one in found for place in one.places))
 
     def remember(self, message: Message, caller: Caller, decision: Decision) -> None:
         """Keeps for this message that its caller may execute what it names, so that the engine need not decide again."""
@@ -210,8 +212,9 @@ class Rulebook:
         return needed is not None and caller.holds(needed) and caller.holds(self._table.base)
 
     async def _needed_for(self, message: Message, serving: Callable[[str], Sequence[Held]]) -> ScopeRequirement | None:
-        kind = message.kind or ""
-        ruled = self._is_ruled(kind)
+        ruled = self._is_ruled(message.kind or "")
+        if len(message.names) <= _NAMES_AT_ONCE:
+            return self._table.needed_for(message, list(map(serving, message.names)), ruled=ruled)
         whole = _NOTHING
         for start in range(0, len(message.names), _NAMES_AT_ONCE):
             if start:
