@@ -67,9 +67,9 @@ class ToolScopes:
         tools: by exact name of the tool.
         prompts: by exact name of the prompt.
         resources: by URI, or by the text of a template; `*` stands for any characters. Every rule that fits counts. Both sides
-            are compared in one form: letter case of scheme and host, usual port, percent-encoding, dot segments and the order
-            of a query make no difference. A rule without a query is for every query. A URI that could be read in two ways
-            needs what both ways need.
+            are compared in one form: letter case of scheme and host, usual port, percent-encoding and dot segments make no
+            difference. A rule without a query is for every query; one with a query is for the URI with any query at all,
+            because servers read queries in too many ways. A URI that could be read in two ways needs what both ways need.
         default: what a tool, prompt or resource without a rule needs: `"method"` no more than its method, `"deny"` is never
             let through. Left out, it is `"deny"` for a kind of which one at least has a rule, else `"method"`.
         advertise: name the scopes of all rules in `scopes_supported`; without it only the small basic set: the scopes of the

@@ -46,8 +46,8 @@ class UriPattern:
         decoded = fully_decoded(pattern) or pattern
         for way in (PRECISE, DECODED, WHOLE):
             for base, query in dict.fromkeys(forms(pattern, decoded, way)):
-                if _PLACEHOLDER.search(base + query):
-                    self.compiled.setdefault(way, []).append((_compile(base), _compile(query) if query else None))
+                if query or _PLACEHOLDER.search(base):
+                    self.compiled.setdefault(way, []).append((_compile(base), bool if query else None))
                 else:
                     self.exact.add((way, base, query))
 
@@ -77,7 +77,11 @@ class UriPattern:
         return cls(text, _EXPRESSION.sub(lambda found: SEGMENTS if found[0].endswith("*}") else SEGMENT, path))
 
     def fits(self, reading: Reading) -> bool:
-        """Whether a URI read in this way is among those that it stands for. A query counts only where it names one."""
+        """Whether a URI read in this way is among those that it stands for.
+
+        A pattern without a query stands for every query, one with a query for every URI that has any. Programs read queries in
+        too many ways (order, repeated and undeclared names, `+`, `;`) to say of two queries that they do not mean the same.
+        """
         way, base, query = reading
         if (way, base, "") in self.exact or reading in self.exact:
             return True

@@ -223,3 +223,33 @@ def test_a_query_or_fragment_needs_no_less(uri):
     table = ToolScopes(resources={"d://h/s": ["secret"], "d://h/*": ["read"]}, default="method")
     needed = table.needed_for(call(uri, "resources"))
     assert set(needed.names()) == {"secret", "read"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "zone=secret",
+        "zone=%73ecret",
+        "zone=secret&",
+        "&zone=secret",
+        "zone=secret&x=1",
+        "zone=secret&zone=public",
+        "zone=public&zone=secret",
+        "zone=my+secret",
+        "zone=secret;x=1",
+        "%7Aone=secret",
+        "zone=secret?",
+        "zone=public",
+    ],
+)
+def test_a_rule_with_a_query_is_for_every_query_of_that_uri(query):
+    table = ToolScopes(resources={"data://items": ["read"], "data://items?zone=secret": ["vault"]})
+    assert table.needed_for(call("data://items", "resources")) == ScopeRequirement(("read",))
+    needed = table.needed_for(call(f"data://items?{query}", "resources"))
+    assert needed is not None
+    assert set(needed.names()) == {"read", "vault"}
+
+
+def test_a_rule_with_a_query_says_nothing_of_other_uris():
+    table = ToolScopes(resources={"data://items?zone=secret": ["vault"]}, default="method")
+    assert table.needed_for(call("data://others?zone=secret", "resources")) == ScopeRequirement()
