@@ -45,11 +45,12 @@ def log_in(server, client, resource, scope, *, walk=login_headless, **parameters
         "redirect_uri": REDIRECT_URI,
         "scope": scope,
         "state": secrets.token_urlsafe(16),
-        "nonce": secrets.token_urlsafe(16),
         "resource": resource,
         "code_challenge": base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("="),
         "code_challenge_method": "S256",
-    } | parameters
+    }
+    # A nonce is for an ID token, and oidc-provider refuses one where none is asked for.
+    asked |= ({"nonce": secrets.token_urlsafe(16)} if "openid" in scope.split() else {}) | parameters
     answered = parse_qs(urlsplit(walk(f"{server['authorization_endpoint']}?{urlencode(asked)}")).query)
     assert "code" in answered, answered
     form = {
