@@ -40,7 +40,15 @@ DOORS = {
     "fastapi": ("fastapi/", "mcp/", "testing/", "demo/"),
     "starlette": ("fastapi/", "mcp/", "testing/", "demo/"),
 }
-PURE = ("protocol/", "mcp/messages.py", "mcp/tool_scopes.py", "mcp/uris.py", "mcp/uri_patterns.py")
+PURE = (
+    "protocol/",
+    "mcp/messages.py",
+    "mcp/tool_scopes.py",
+    "mcp/uris.py",
+    "mcp/uri_patterns.py",
+    "mcp/uri_hosts.py",
+    "mcp/uri_queries.py",
+)
 IMPURE = ("asyncio", "time", "socket", "threading", "httpx", "cachetools", "fastapi", "starlette", "logging")
 
 

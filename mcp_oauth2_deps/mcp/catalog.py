@@ -64,13 +64,18 @@ class Catalog:
 
     def serving(self, name: str) -> Sequence[Held]:
         """All that may run for somebody who asks for this name."""
-        if self._resources is None:
-            return self.called(name)
-        uri = read_uri(name)
         found = {id(held): held for held in self.called(name)}
-        found |= {id(held): held for reading in (*uri.readings, *uri.also) for held in self._by_uri.at(reading)}
-        found |= {id(held): held for held in self._templates if self._serves(held, uri)}
+        if self._resources is not None:
+            uri = read_uri(name)
+            read = (*uri.readings, *uri.also)
+            found |= {id(held): held for reading in read for held, certain in self._by_uri.at(reading) if certain}
+            found |= {id(held): held for held in self._templates if self._serves(held, uri)}
         return list(found.values())
+
+    def steps(self, name: str) -> int:
+        """How many steps the engine may take to find what serves this name, beyond one for each character."""
+        components = (self._of[id(held)] for held in self._templates)
+        return sum(component.steps(name) for component in components if component.steps is not None)
 
     def places(self, name: str) -> Iterator[Place]:
         """Where mounted servers run what serves this name, by the name that it has there."""

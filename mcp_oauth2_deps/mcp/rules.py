@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 _NAMES_AT_ONCE = 8
 # What is remembered for one message, and of URIs that the server has; more is decided again each time.
 _MOST_DECIDED, _MOST_PATTERNS = 10_000, 10_000
+# So many places the templates may try in all for the URIs of one message: 4 ms, and FastMCP matches more than once.
+_MOST_STEPS = 150_000
 _NOTHING = ScopeRequirement()
 # What the outermost server does not show has no name there, and so no rule.
 _NOWHERE: Sequence[Sequence[str]] = (("",),)
@@ -104,6 +106,9 @@ class Rulebook:
             if kind == "resources":
                 components = await self._engine.held(kind)
                 now = Catalog(kind, components or (), self._pattern_of)
+                if sum(map(now.steps, message.names)) > _MOST_STEPS:
+                    logger.warning("denied: the templates of the server could take too long to match a URI of this length")
+                    return Decision(None)
                 needed = await self._needed_for(message, now.serving)
                 return Decision(needed, tuple(place for name in message.names[:1] for place in now.places(name)))
             found = [one for name in message.names for one in await self._engine.named(kind, name)]

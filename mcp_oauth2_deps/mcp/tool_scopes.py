@@ -68,8 +68,10 @@ class ToolScopes:
         prompts: by exact name of the prompt.
         resources: by URI, or by the text of a template; `*` stands for any characters. Every rule that fits counts. Both sides
             are compared in one form: letter case of scheme and host, usual port, percent-encoding and dot segments make no
-            difference. A rule without a query is for every query; one with a query is for the URI with any query at all,
-            because servers read queries in too many ways. A URI that could be read in two ways needs what both ways need.
+            difference. A rule without a query is for every query; one with a query is needed for the URI with any query at all,
+            because servers read queries in too many ways, and gives way to that very query only: another one needs a rule of
+            its own. A URI that could be read in two ways needs what both ways need; one that programs repair (`http:host`,
+            `http://127.1/`) is refused.
         default: what a tool, prompt or resource without a rule needs: `"method"` no more than its method, `"deny"` is never
             let through. Left out, it is `"deny"` for a kind of which one at least has a rule, else `"method"`.
         advertise: name the scopes of all rules in `scopes_supported`; without it only the small basic set: the scopes of the
@@ -158,7 +160,7 @@ class ToolScopes:
         return sorted(
             pattern.text
             for pattern, _ in self._uris
-            if "*" not in pattern.text and not any(uri.readings and all(map(pattern.fits, uri.readings)) for uri in written)
+            if "*" not in pattern.text and not any(uri.readings and all(map(pattern.covers, uri.readings)) for uri in written)
         )
 
     def asks_whether_ruled(self, kind: str) -> bool:
@@ -191,7 +193,8 @@ class ToolScopes:
         uri = one.uri or read_uri(one.name)
         by_reading = [self._by_uri.at(reading) for reading in uri.readings]
         more = [self._by_uri.at(reading) for reading in uri.also]
-        return [rule for rules in (*by_reading, *more) for rule in rules], bool(by_reading) and all(by_reading)
+        covered = bool(by_reading) and all(any(certain for _, certain in rules) for rules in by_reading)
+        return [rule for rules in (*by_reading, *more) for rule, _ in rules], covered
 
 
 def _all_scopes(table: ToolScopes) -> list[str]:

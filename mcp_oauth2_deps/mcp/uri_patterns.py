@@ -4,10 +4,11 @@ Nothing here takes more than linear time.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Generic, TypeVar
 
+from mcp_oauth2_deps.mcp.uri_queries import QueryPattern
 from mcp_oauth2_deps.mcp.uris import (
     ANY,
     DECODED,
@@ -29,6 +30,7 @@ _QUERY_EXPRESSION = re.compile(r"\{[?&][^}]*\}")
 _EXPRESSION = re.compile(r"\{[^}]*\}")
 _Value = TypeVar("_Value")
 _Test = Callable[[str], bool]
+_Wanted = QueryPattern | None
 _PLACEHOLDER = re.compile("[\x00-\x02]")
 _DOT_SEGMENT = re.compile(r"[/\\]\.{1,2}(?:[/\\?#]|$)")
 
@@ -40,29 +42,35 @@ class UriPattern:
         """A pattern from a text with placeholders; use `of_rule`, `of_resource` or `of_template`."""
         self.text = text
         self.uri = read_uri(text)
-        self.exact: set[tuple[Way, str, str]] = set()
-        self.compiled: dict[Way, list[tuple[_Test, _Test | None]]] = {}
+        self.exact: dict[tuple[Way, str], _Wanted] = {}
+        self.compiled: dict[Way, list[tuple[_Test, _Wanted]]] = {}
         self._raw = _compile(cut(pattern)[0])
         decoded = fully_decoded(pattern) or pattern
         for way in (PRECISE, DECODED, WHOLE):
             for base, query in dict.fromkeys(forms(pattern, decoded, way)):
-                if query or _PLACEHOLDER.search(base):
-                    self.compiled.setdefault(way, []).append((_compile(base), bool if query else None))
+                wanted = QueryPattern(query, _compile) if query.strip("&") else None
+                if _PLACEHOLDER.search(base):
+                    self.compiled.setdefault(way, []).append((_compile(base), wanted))
                 else:
-                    self.exact.add((way, base, query))
+                    self.exact[way, base] = wanted
 
     @classmethod
     def of_rule(cls, text: str) -> "UriPattern":
         """The URIs that a rule is for; `*` stands for any characters.
 
         Raises:
-            ValueError: a rule whose meaning would depend on who reads it.
+            ValueError: a rule whose meaning would depend on who reads it, or with a `*` in the name of a query's part.
         """
         decoded = fully_decoded(text)
         if decoded is None or _PLACEHOLDER.search(decoded):
             raise ValueError(f"the rule for {text!r} is encoded too often, or holds a control character")
         if "*" in text and _DOT_SEGMENT.search(decoded):
             raise ValueError(f"the rule for {text!r} must be written without the segments . and .., because of its *")
+        if not read_uri(text).readings:
+            raise ValueError(f"the rule for {text!r} has a control character, or a scheme, host or path that programs repair")
+        written = _EXPRESSION.sub("", text).partition("?")[2]
+        if any("*" in part.partition("=")[0] for part in re.split("[&;]", written)):
+            raise ValueError(f"the rule for {text!r} has a * in its query that belongs to no value; write name=*")
         return cls(text, text.replace("*", ANY))
 
     @classmethod
@@ -77,17 +85,23 @@ class UriPattern:
         return cls(text, _EXPRESSION.sub(lambda found: SEGMENTS if found[0].endswith("*}") else SEGMENT, path))
 
     def fits(self, reading: Reading) -> bool:
-        """Whether a URI read in this way is among those that it stands for.
+        """Whether a URI read in this way may be among those that it stands for.
 
         A pattern without a query stands for every query, one with a query for every URI that has any. Programs read queries in
         too many ways (order, repeated and undeclared names, `+`, `;`) to say of two queries that they do not mean the same.
         """
-        way, base, query = reading
-        if (way, base, "") in self.exact or reading in self.exact:
-            return True
-        return any(
-            fits_base(base) and (fits_query is None or fits_query(query)) for fits_base, fits_query in self.compiled.get(way, ())
-        )
+        return any(_may_fit(wanted, reading) for wanted in self._wanted(reading))
+
+    def covers(self, reading: Reading) -> bool:
+        """Whether it is among them for certain: where a query is named, nothing else may stand in that of the URI."""
+        return any(_does_fit(wanted, reading) for wanted in self._wanted(reading))
+
+    def _wanted(self, reading: Reading) -> Iterator[_Wanted]:
+        """What is wanted of the query, once for each way in which the rest fits."""
+        key = reading.way, reading.base
+        if key in self.exact:
+            yield self.exact[key]
+        yield from (wanted for fits_base, wanted in self.compiled.get(reading.way, ()) if fits_base(reading.base))
 
     def may_serve(self, uri: Uri) -> bool:
         """Whether any reading of the URI fits, or the text as it is."""
@@ -101,24 +115,28 @@ class UriMap(Generic[_Value]):
 
     def __init__(self, items: Iterable[tuple[UriPattern, _Value]]) -> None:
         """Those for one URI are found at once; those for many are tried one by one."""
-        self._exact: dict[tuple[Way, str, str], list[_Value]] = {}
-        self._open: dict[Way, list[tuple[_Test, _Test | None, _Value]]] = {}
+        self._exact: dict[tuple[Way, str], list[tuple[_Wanted, _Value]]] = {}
+        self._open: dict[Way, list[tuple[_Test, _Wanted, _Value]]] = {}
         for pattern, value in items:
-            for key in pattern.exact:
-                self._exact.setdefault(key, []).append(value)
+            for key, wanted in pattern.exact.items():
+                self._exact.setdefault(key, []).append((wanted, value))
             for way, tests in pattern.compiled.items():
-                self._open.setdefault(way, []).extend((fits_base, fits_query, value) for fits_base, fits_query in tests)
+                self._open.setdefault(way, []).extend((fits_base, wanted, value) for fits_base, wanted in tests)
 
-    def at(self, reading: Reading) -> list[_Value]:
-        """The values that are for a URI read in this way."""
-        way, base, query = reading
-        found = list(self._exact.get((way, base, ""), ()))
-        if query:
-            found += self._exact.get(reading, ())
-        for fits_base, fits_query, value in self._open.get(way, ()):
-            if fits_base(base) and (fits_query is None or fits_query(query)):
-                found.append(value)
-        return found
+    def at(self, reading: Reading) -> list[tuple[_Value, bool]]:
+        """The values that may be for a URI read in this way, and of each whether it is for certain."""
+        way, base, _ = reading
+        found = list(self._exact.get((way, base), ()))
+        found += [(wanted, value) for fits_base, wanted, value in self._open.get(way, ()) if fits_base(base)]
+        return [(value, _does_fit(wanted, reading)) for wanted, value in found if _may_fit(wanted, reading)]
+
+
+def _may_fit(wanted: _Wanted, reading: Reading) -> bool:
+    return wanted is None or bool(reading.query)
+
+
+def _does_fit(wanted: _Wanted, reading: Reading) -> bool:
+    return wanted is None or wanted.covers(reading.query)
 
 
 def moved(uri: str, template: str, other: str) -> str | None:

@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass
 from string import hexdigits
 from typing import NamedTuple
-from unicodedata import normalize
 from urllib.parse import quote, unquote
+
+from mcp_oauth2_deps.mcp.uri_hosts import SPECIAL_SCHEMES, authority
 
 # Stand in a pattern for: any text; at least one character, none of them a slash; at least one character.
 ANY, SEGMENT, SEGMENTS = "\x00", "\x01", "\x02"
@@ -26,11 +27,19 @@ _TO_ENCODE = re.compile(r"%(?![0-9A-Fa-f]{2})|[^\x00-\x02A-Za-z0-9\-._~:/?#\[\]@
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
 # Nobody encodes more often, and each pass costs the length of the text.
 _MOST_DECODINGS = 3
-_DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
-_LONGEST_LABEL = 63
+# Programs drop these wherever they stand, or stop there.
+_DROPPED = re.compile("[\x00-\x1f\x7f]")
+# Some keep it when they resolve what comes after it.
+_DRIVE_LETTER = re.compile(r"[/\\][A-Za-z](?:[:|]|%7C)(?:[/\\]|$)")
+_LEADING_DRIVE = re.compile(r"[/\\]+[A-Za-z](?:[:|]|%7C)(?:[/\\]|$)")
+_PLAIN_DRIVE = re.compile(r"/[A-Za-z]:(?:/|$)")
+_DOT_SEGMENT = re.compile(r"[/\\]\.{1,2}(?:[/\\?#]|$)")
 # URIs that have one reading only: nothing is encoded, nothing to be resolved, no query.
-_PLAIN = re.compile(r"[a-z][a-z0-9+.\-]*://[a-z0-9.\-]*/[A-Za-z0-9_.~@!$&'()*+,;=:/\-]*[A-Za-z0-9_.~@!$&'()*+,;=:\-]", re.ASCII)
-_PLAIN_HOST = re.compile(r"(?!.*xn--)[a-z0-9.\-]*", re.ASCII)
+_PLAIN = re.compile(
+    r"(?!https?:|wss?:|ftp:|file:)[a-z][a-z0-9+.\-]*://[a-z0-9.\-]*/"
+    r"[A-Za-z0-9_.~@!$&'()*+,;=:/\-]*[A-Za-z0-9_.~@!$&'()*+,;=:\-]",
+    re.ASCII,
+)
 
 
 class Way(NamedTuple):
@@ -58,7 +67,8 @@ class Uri:
 
     Attributes:
         text: as it was written.
-        readings: all that a program may take it for; none when it is encoded so often that this cannot be known.
+        readings: all that a program may take it for; none when that cannot be known: it is encoded too often, holds control
+            characters, or has a host that programs repair in ways of their own.
         also: what a program takes it for that drops a slash at the end. Rules for these count, but none has to be there.
     """
 
@@ -72,14 +82,17 @@ def read_uri(text: str) -> Uri:
     if _PLAIN.fullmatch(text) and "//" not in (path := text.partition("://")[2]) and "/." not in path and "xn--" not in path:
         return Uri(text, (Reading(PRECISE, text, ""), Reading(DECODED, text, "")))
     decoded = fully_decoded(text)
-    if decoded is None:
+    if decoded is None or _DROPPED.search(text):
         return Uri(text, ())
     ways = [PRECISE, DECODED]
     query = decoded.partition("?")[2]
     # A query with a slash in it may be taken for a path.
     if "#" in decoded or "/" in query or "\\" in query:
         ways.append(WHOLE)
-    readings = tuple(dict.fromkeys(Reading(way, *form) for way in ways for form in forms(text, decoded, way)))
+    read = {way: forms(text, decoded, way) for way in ways}
+    if not all(read.values()):
+        return Uri(text, ())
+    readings = tuple(dict.fromkeys(Reading(way, *form) for way in ways for form in read[way]))
     also = [Reading(way, base.rstrip("/"), query) for way, base, query in readings if base.endswith("/")]
     return Uri(text, readings, tuple(also))
 
@@ -91,17 +104,22 @@ def cut(text: str) -> tuple[str, str]:
 
 
 def forms(text: str, decoded: str, way: Way) -> list[tuple[str, str]]:
-    """The text and its query, read in this way: as it is written, and with all resolved that can be."""
+    """The text and its query, read in this way: as it is written, and with all resolved that can be.
+
+    None at all where it cannot be known.
+    """
     text = (decoded if way.decode else text).strip(" \t\r\n")
     base, query = cut(text) if way.cut else (text, "")
     if not way.decode:
-        base, query = _precise(base), _precise(query)
+        base = _precise(base)
     query = "&".join(sorted(query.split("&")))
-    base = _spelled(base)
+    found = [_spelled(base)]
     path = base.partition("://")[2]
-    if "//" not in path and "/." not in path and "\\" not in base:
-        return [(base, query)]
-    return [(base, query), (_resolved(base, single=False), query), (_resolved(base, single=True), query)]
+    if "//" in path or "/." in path or "\\" in base:
+        unified = base.replace("\\", "/")
+        found += [_resolved(form, single=single) for form in (base, unified) for single in (False, True) if "://" in form]
+    known = [form for form in dict.fromkeys(found) if form is not None]
+    return [(form, query) for form in known] if None not in found else []
 
 
 def fully_decoded(text: str) -> str | None:
@@ -119,24 +137,33 @@ def _precise(text: str) -> str:
     return _TRIPLET.sub(lambda found: _SPELLINGS[found[0]], text) if "%" in text else text
 
 
-def _spelled(base: str) -> str:
-    """The text with scheme and authority in one spelling (RFC 3986 section 6.2.3), and at least a slash for a path."""
-    scheme, separator, rest = base.partition("://")
-    if separator:
-        scheme = scheme.lower()
-        host, slash, path = rest.partition("/")
-        host = _authority(scheme, host)
-        # A placeholder at the end takes the path too.
-        return f"{scheme}://{host}{slash}{path}" if slash or host.endswith((ANY, SEGMENTS)) else f"{scheme}://{host}/"
+def _spelled(base: str) -> str | None:
+    """The text with scheme and authority in one spelling (RFC 3986 section 6.2.3), and at least a slash for a path.
+
+    None where programs repair what is written, each in its own way: `http:host`, `d:/a/../b`.
+    """
     scheme, colon, rest = base.partition(":")
-    return f"{scheme.lower() if _SCHEME.fullmatch(scheme) else scheme}{colon}{rest}"
+    scheme = scheme.lower() if _SCHEME.fullmatch(scheme) else scheme
+    if not rest.startswith("//"):
+        repaired = scheme in SPECIAL_SCHEMES or (rest.startswith("/") and ("//" in rest or _DOT_SEGMENT.search(rest)))
+        return None if colon and repaired else f"{scheme}{colon}{rest}"
+    host = re.split("[/?#]", rest[2:], maxsplit=1)[0]
+    path = rest[2 + len(host) :]
+    drive = _DRIVE_LETTER.search(path) if scheme == "file" else None
+    if drive and (host or _DOT_SEGMENT.search(path) or (_LEADING_DRIVE.match(path) and not _PLAIN_DRIVE.match(path))):
+        return None
+    known = authority(scheme, host)
+    if known is None:
+        return None
+    # A placeholder at the end takes the path too.
+    return (
+        f"{scheme}://{known}{path}" if path.startswith("/") or known.endswith((ANY, SEGMENTS)) else f"{scheme}://{known}/{path}"
+    )
 
 
-def _resolved(base: str, *, single: bool) -> str:
+def _resolved(base: str, *, single: bool) -> str | None:
     """The text with its dot segments resolved (RFC 3986 section 5.2.4), and of slashes in a row only one kept where asked for."""
-    scheme, separator, rest = base.replace("\\", "/").partition("://")
-    if not separator:
-        return base
+    scheme, separator, rest = base.partition("://")
     host, _, path = rest.partition("/")
     written = path.split("/")
     segments: list[str] = []
@@ -145,29 +172,5 @@ def _resolved(base: str, *, single: bool) -> str:
             del segments[-1:]
         elif segment != "." and (segment or not single):
             segments.append(segment)
-    end = "/" if segments and segments[-1] and written[-1] in ("", ".", "..") else ""
+    end = "/" if segments and (written[-1] in (".", "..") or (single and not written[-1])) else ""
     return _spelled(f"{scheme}{separator}{host}/{'/'.join(segments)}{end}")
-
-
-def _authority(scheme: str, text: str) -> str:
-    """User, host and port in one spelling: a host as it is read by people, and no port where it is the usual one."""
-    if _PLAIN_HOST.fullmatch(text):
-        return text
-    user, at, host = normalize("NFKC", unquote(text)).lower().rpartition("@")
-    port = ""
-    if not host.endswith("]") and ":" in host:
-        host, _, port = host.rpartition(":")
-        port = port if not port.isdecimal() else port.lstrip("0") or "0"
-        port = "" if port == _DEFAULT_PORTS.get(scheme) else port
-    host = ".".join(map(_label, host.split(".")))
-    return f"{user}{at}{host}{':' if port else ''}{port}"
-
-
-def _label(label: str) -> str:
-    """A label of a host name; an A-label as the U-label it stands for (RFC 5890)."""
-    if not label.startswith("xn--") or len(label) > _LONGEST_LABEL:
-        return label
-    try:
-        return label[4:].encode("ascii").decode("punycode")
-    except UnicodeError:
-        return label

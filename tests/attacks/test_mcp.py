@@ -151,14 +151,13 @@ SECRET_URIS = r"""
 file:///secret/text/x FILE:///secret/text/x File:///secret/text/x file:///secret/text/%78 file:///%73ecret/text/x
 file:///%2573ecret/text/x file:///./secret/text/x file:///public/../secret/text/x file:////secret/text/x file:///secret//text/x
 file:///secret/./text/x file:///secret/x/../text/x file:///public/%2e%2e/secret/text/x file:///secret%2ftext/x
-file:///\secret/text/x file:\\\secret\text\x file:///secret/text/x?y file:///secret/text/x#y file:///secret/text/a/b
+file:///\secret/text/x file://localhost/secret/text/x file:///secret/text/x?y file:///secret/text/x#y file:///secret/text/a/b
 file:///secret\text/x file:///public/..%2fsecret/text/x file:///public/..\secret/text/x file:///public/%252e%252e/secret/text/x
 """
-CONTROL_URIS = ["file:///secret/text/\0", "file:///secret/text/x\n", " file:///secret/text/x"]
 # Of another scheme or host than any rule.
-FOREIGN_URIS = (
-    "file://SECRET/text/x file:/secret/text/x file:secret/text/x file://localhost/secret/text/x file://x@/secret/text/x"
-)
+FOREIGN_URIS = "file://SECRET/text/x file:/secret/text/x file:secret/text/x file://x@/secret/text/x"
+# Programs drop control characters and turn backslashes in ways of their own, so nobody knows what is asked for.
+REPAIRED_URIS = ["file:///secret/text/\0", "file:///secret/text/x\n", "file:///sec\tret/text/x", r"file:\\\secret\text\x"]
 # Paths are case-sensitive, and letters beyond ASCII are others, so `file:///*` fits, and the engine has no such resource.
 OTHER_URIS = ["file:///Secret/text/x", "file:///s\u00adecret/text/x", "file:///\uff53ecret/text/x"]
 METHODS = ["resources/read", "resources/subscribe", "completion/complete"]
@@ -175,7 +174,7 @@ def ask_for(wire, token, target, method, uri):
     return answer
 
 
-@pytest.mark.parametrize("uri", SECRET_URIS.split() + CONTROL_URIS)
+@pytest.mark.parametrize("uri", [*SECRET_URIS.split(), " file:///secret/text/x"])
 @pytest.mark.parametrize("method", METHODS)
 @both_engines
 def test_f2_no_spelling_of_a_uri_needs_less(wire, token, target, method, uri):
@@ -183,7 +182,7 @@ def test_f2_no_spelling_of_a_uri_needs_less(wire, token, target, method, uri):
     refused(ask_for(wire, token, target, method, uri), reason="insufficient_scope (files:secret)", scope=scope)
 
 
-@pytest.mark.parametrize("uri", FOREIGN_URIS.split())
+@pytest.mark.parametrize("uri", FOREIGN_URIS.split() + REPAIRED_URIS)
 @pytest.mark.parametrize("method", METHODS)
 @both_engines
 def test_f2_a_uri_without_a_rule_is_denied(wire, token, target, method, uri):

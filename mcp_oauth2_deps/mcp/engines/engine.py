@@ -48,12 +48,14 @@ class Component:
         functions: all that run for it; of a mounted server, or of the tool it was made from, those too.
         places: where mounted servers have what runs for it; a template by its text there.
         serves: of a template, whether it may serve a URI; linear in the length of the URI.
+        steps: of a template, how many steps the engine may take to find out whether it serves a URI; none where that is linear.
     """
 
     name: str
     functions: tuple[object, ...]
     places: tuple[Place, ...] = ()
     serves: Callable[[Uri], bool] | None = None
+    steps: Callable[[str], int] | None = None
 
 
 class Admission(Protocol):

@@ -69,8 +69,10 @@ class FastMCPEngine:
             return [Component(name, ()) for one in listed if str(one.uri) == name][:1]
         tree = self._tree()
         found = await (self.server.get_tool(name) if kind == "tools" else self.server.get_prompt(name))
-        # FastMCP finds nothing where `auth=` hides it from this caller.
-        several = [found] if found is not None else await tree.find(self.server, kind, name)
+        several = await tree.find(self.server, kind, name)
+        if found is not None:
+            # FastMCP finds nothing where `auth=` hides it from this caller. A message may ask for any other version.
+            several = [found, *(one for one in several if one.version != found.version)]
         return [await tree.component(kind, one) for one in several]
 
     def functions(self, kind: str) -> Iterable[object]:

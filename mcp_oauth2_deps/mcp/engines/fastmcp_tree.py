@@ -25,6 +25,7 @@ from fastmcp.server.transforms.catalog import CatalogTransform
 from fastmcp.tools.tool_transform import TransformedTool
 
 from mcp_oauth2_deps.mcp.engines.engine import Component, Place
+from mcp_oauth2_deps.mcp.engines.fastmcp_steps import steps_of
 from mcp_oauth2_deps.mcp.uri_patterns import UriPattern
 from mcp_oauth2_deps.mcp.uris import Uri, read_uri
 
@@ -128,7 +129,7 @@ class Tree:
         places: list[Place] = []
         await self._collect(sort, held, functions, places)
         serves = self.serves(held) if sort == "templates" else None
-        return Component(_name(sort, held), tuple(functions), tuple(places), serves)
+        return Component(_name(sort, held), tuple(functions), tuple(places), serves, steps_of(held) if serves else None)
 
     def serves(self, template: ResourceTemplate) -> Any:
         """Whether a template may serve a URI; of one that judges by itself it is not known, so it may serve any."""
