@@ -86,7 +86,7 @@ def main() -> int:
     if subprocess.run(command, cwd=BUILD, check=False).returncode:  # noqa: S603  # our own command
         return 1
     broken = broken_links(BUILD / "site")
-    print("\n".join(["Broken links:", *broken] if broken else [f"No broken link. Open {BUILD / 'site' / 'index.html'}"]))  # noqa: T201
+    print("\n".join(["Broken links:", *broken] if broken else [f"No broken link. Open {BUILD / 'site' / 'index.html'}"]))  # noqa: T201  # a command speaks on the terminal
     return 1 if broken else 0
 
 

@@ -66,7 +66,7 @@ class Gate:
     @property
     def scope_hierarchy(self) -> Mapping[str, frozenset[str]]:
         """What scopes imply; nothing without settings, which a test that overrides the scheme need not have."""
-        authenticator = self._authenticator or self._authenticator_if_configured()
+        authenticator = self._authenticator_if_configured()
         return {} if authenticator is None else authenticator.policy.scope_hierarchy
 
     def _authenticator_if_configured(self) -> Authenticator | None:
@@ -108,7 +108,7 @@ class Gate:
         try:
             first = token is None
             if token is None:
-                authenticator = self._authenticator or self._authenticator_if_configured()
+                authenticator = self._authenticator_if_configured()
                 presented = read_presented(sent, "" if authenticator is None else authenticator.public_origin)
                 if presented is None:
                     return None

@@ -1,7 +1,7 @@
 """The log lines of events, for an operator: what happened, in printable ASCII, and what to do.
 
 Never a byte of a token, and nothing that was not made printable.
-"""  # named for the module it writes to
+"""
 
 import logging
 from collections.abc import Mapping

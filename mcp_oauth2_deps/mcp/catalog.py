@@ -77,9 +77,9 @@ class Catalog:
         components = (self._of[id(held)] for held in self._templates)
         return sum(component.steps(name) for component in components if component.steps is not None)
 
-    def places(self, name: str) -> Iterator[Place]:
+    def places(self, name: str, serving: Iterable[Held]) -> Iterator[Place]:
         """Where mounted servers run what serves this name, by the name that it has there."""
-        for held in self.serving(name):
+        for held in serving:
             component = self._of[id(held)]
             for server, kind, there in component.places:
                 inner = there if component.serves is None else moved(name, component.name, there)

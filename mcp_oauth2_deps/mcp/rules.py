@@ -16,15 +16,15 @@ from mcp_oauth2_deps.mcp.engines.engine import EXECUTED_BY, Engine, Place
 from mcp_oauth2_deps.mcp.function_scopes import declared_scopes, refuse_nobody, refuse_shortfall
 from mcp_oauth2_deps.mcp.messages import LONGEST_NAME, Message, MessageError, message_of
 from mcp_oauth2_deps.mcp.tool_scopes import KINDS, Held, ToolScopes
-from mcp_oauth2_deps.mcp.uri_patterns import UriPattern
+from mcp_oauth2_deps.mcp.uri_patterns import PatternMemory, UriPattern
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 logger = logging.getLogger(__name__)
 
 # So many names of one message are decided about before others get a turn on the event loop.
 _NAMES_AT_ONCE = 8
-# What is remembered for one message, and of URIs that the server has; more is decided again each time.
-_MOST_DECIDED, _MOST_PATTERNS = 10_000, 10_000
+# What is remembered for one message; more is decided again each time.
+_MOST_DECIDED = 10_000
 # So many places the templates may try in all for the URIs of one message: 4 ms, and FastMCP matches more than once.
 _MOST_STEPS = 150_000
 _NOTHING = ScopeRequirement()
@@ -58,7 +58,7 @@ class Rulebook:
         self._table = table
         self._engine = engine
         self._known: dict[str, Catalog] = {}
-        self._patterns: dict[str, UriPattern] = {}
+        self._patterns = PatternMemory(UriPattern.of_resource)
         self._registered: Sequence[object] = ()
         self._ruled: dict[str, bool] = {}
 
@@ -75,7 +75,7 @@ class Rulebook:
             if components is None:
                 unseen += [kind] if self._table.by_kind[kind] else []
                 continue
-            catalog = self._known[kind] = Catalog(kind, components, self._pattern_of)
+            catalog = self._known[kind] = Catalog(kind, components, self._patterns.of)
             declared += catalog.declared
             # What a search hides from lists, and what a template serves, is there too.
             unknown = [
@@ -105,12 +105,14 @@ class Rulebook:
         try:
             if kind == "resources":
                 components = await self._engine.held(kind)
-                now = Catalog(kind, components or (), self._pattern_of)
+                now = Catalog(kind, components or (), self._patterns.of)
                 if sum(map(now.steps, message.names)) > _MOST_STEPS:
                     logger.warning("denied: the templates of the server could take too long to match a URI of this length")
                     return Decision(None)
-                needed = await self._needed_for(message, now.serving)
-                return Decision(needed, tuple(place for name in message.names[:1] for place in now.places(name)))
+                first = message.names[0]
+                served = now.serving(first)
+                needed = await self._needed_for(message, lambda name: served if name == first else now.serving(name))
+                return Decision(needed, tuple(now.places(first, served)))
             found = [one for name in message.names for one in await self._engine.named(kind, name)]
         except Exception as error:
             # It may be the caller's choice of a name that makes the engine fail.
@@ -188,7 +190,7 @@ class Rulebook:
         unknown = [name for name, known in decided.items() if known is None]
         if unknown:
             own, ruled = server is self._engine.server, self._is_ruled(kind)
-            catalog = Catalog(kind, await self._engine.held(kind) or (), self._pattern_of)
+            catalog = Catalog(kind, await self._engine.held(kind) or (), self._patterns.of)
             outer = {} if own else await self._engine.outer(server, kind, unknown, listed=True)
 
             def may_use(called: str) -> bool:
@@ -243,14 +245,6 @@ class Rulebook:
         if kind not in self._ruled:
             self._ruled[kind] = any(map(declared_scopes, self._engine.functions(kind)))
         return self._ruled[kind]
-
-    def _pattern_of(self, uri: str) -> UriPattern:
-        pattern = self._patterns.get(uri)
-        if pattern is None:
-            if len(self._patterns) >= _MOST_PATTERNS:
-                self._patterns.clear()
-            pattern = self._patterns[uri] = UriPattern.of_resource(uri)
-        return pattern
 
 
 def _is_template(kind: str, name: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Generic, TypeVar
 
-from mcp_oauth2_deps.mcp.uri_queries import QueryPattern
+from mcp_oauth2_deps.mcp.uri_queries import QueryPattern, read_query
 from mcp_oauth2_deps.mcp.uris import (
     ANY,
     DECODED,
@@ -28,6 +28,7 @@ from mcp_oauth2_deps.mcp.uris import (
 # Parts of a template that stand for a part of the query, or of the path.
 _QUERY_EXPRESSION = re.compile(r"\{[?&][^}]*\}")
 _EXPRESSION = re.compile(r"\{[^}]*\}")
+_MOST_PATTERNS = 10_000
 _Value = TypeVar("_Value")
 _Test = Callable[[str], bool]
 _Wanted = QueryPattern | None
@@ -94,7 +95,7 @@ class UriPattern:
 
     def covers(self, reading: Reading) -> bool:
         """Whether it is among them for certain: where a query is named, nothing else may stand in that of the URI."""
-        return any(_does_fit(wanted, reading) for wanted in self._wanted(reading))
+        return any(wanted is None or wanted.covers(read_query(reading.query)) for wanted in self._wanted(reading))
 
     def _wanted(self, reading: Reading) -> Iterator[_Wanted]:
         """What is wanted of the query, once for each way in which the rest fits."""
@@ -125,18 +126,39 @@ class UriMap(Generic[_Value]):
 
     def at(self, reading: Reading) -> list[tuple[_Value, bool]]:
         """The values that may be for a URI read in this way, and of each whether it is for certain."""
-        way, base, _ = reading
+        way, base, query = reading
         found = list(self._exact.get((way, base), ()))
         found += [(wanted, value) for fits_base, wanted, value in self._open.get(way, ()) if fits_base(base)]
-        return [(value, _does_fit(wanted, reading)) for wanted, value in found if _may_fit(wanted, reading)]
+        if not any(wanted for wanted, _ in found):
+            return [(value, True) for _, value in found]
+        pairs = read_query(query)
+        return [(value, wanted is None or wanted.covers(pairs)) for wanted, value in found if _may_fit(wanted, reading)]
 
 
 def _may_fit(wanted: _Wanted, reading: Reading) -> bool:
     return wanted is None or bool(reading.query)
 
 
-def _does_fit(wanted: _Wanted, reading: Reading) -> bool:
-    return wanted is None or wanted.covers(reading.query)
+class PatternMemory:
+    """Patterns by their texts, each made once. The texts are a server's own; were there ever too many, all are made again."""
+
+    def __init__(self, make: Callable[[str], UriPattern]) -> None:
+        """Nothing is made yet.
+
+        Args:
+            make: the pattern of a text.
+        """
+        self._make = make
+        self._made: dict[str, UriPattern] = {}
+
+    def of(self, text: str) -> UriPattern:
+        """The pattern of this text."""
+        pattern = self._made.get(text)
+        if pattern is None:
+            if len(self._made) >= _MOST_PATTERNS:
+                self._made.clear()
+            pattern = self._made[text] = self._make(text)
+        return pattern
 
 
 def moved(uri: str, template: str, other: str) -> str | None:

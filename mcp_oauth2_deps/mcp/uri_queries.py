@@ -5,18 +5,18 @@ Which URIs a rule is for otherwise does not belong here.
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from itertools import product
 from urllib.parse import unquote
 
 _Pair = tuple[str, str]
+Pairs = tuple[frozenset[_Pair], ...] | None
+"""The pairs of name and value in a query, once for each way to read it."""
 # Reading costs this many parts sixteen times; nobody has so many parameters.
 _MOST_PARTS = 100
 _PARTS = re.compile("[&;,]")
 
 
-@lru_cache(maxsize=64)
-def read_query(query: str) -> tuple[frozenset[_Pair], ...] | None:
+def read_query(query: str) -> Pairs:
     """The pairs of name and value, once for each way to read a query; none for more parts than anybody needs.
 
     Programs differ in four things: whether `;` separates as `&` does, whether `+` is a space, whether a comma separates values,
@@ -54,9 +54,8 @@ class QueryPattern:
         ways = read_query(query) or ()
         self._ways = [[(compiled(name), compiled(value)) for name, value in way] for way in ways]
 
-    def covers(self, query: str) -> bool:
-        """Whether the query says this and nothing else, in whatever way it is read."""
-        ways = read_query(query)
+    def covers(self, ways: Pairs) -> bool:
+        """Whether a query that was read says this and nothing else, in whatever way it is read."""
         return ways is not None and all(
             all(any(map(_matches(one), pairs)) for one in own) and all(any(_matches(one)(pair) for one in own) for pair in pairs)
             for own, pairs in zip(self._ways, ways, strict=True)

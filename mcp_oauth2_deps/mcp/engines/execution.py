@@ -25,7 +25,11 @@ _shortened: ContextVar[str] = ContextVar("mcp_oauth2_deps_shortened", default=""
 
 
 class Asking:
-    """Puts the question before methods of servers, until it is asked to stop."""
+    """Puts the question before methods of servers, until it is asked to stop.
+
+    Attributes:
+        admission: who is asked.
+    """
 
     def __init__(self, admission: Admission, executions: Mapping[str, tuple[str, str]]) -> None:
         """Nothing is put anywhere yet.
@@ -34,7 +38,7 @@ class Asking:
             admission: who is asked.
             executions: methods that execute something: its kind, and the parameter that names it.
         """
-        self._admission = admission
+        self.admission = admission
         self._executions = executions
         self._active = True
         self._replaced: list[tuple[Any, str, Any, Any]] = []
@@ -51,7 +55,7 @@ class Asking:
         self._servers.append(server)
         for name, (kind, parameter) in self._executions.items():
             self._replace(server, name, self._asked(server, name, kind, parameter))
-        if self._admission.shortens_lists:
+        if self.admission.shortens_lists:
             for name, (kind, attribute) in _LISTS.items():
                 self._replace(server, name, self._shortened(server, name, kind, attribute))
 
@@ -74,7 +78,7 @@ class Asking:
         async def asked(*args: Any, **kwargs: Any) -> Any:
             if self._active and (args or parameter in kwargs):
                 wanted = kwargs[parameter] if parameter in kwargs else args[0]
-                await self._admission.admit(Place(server, kind, str(wanted)))
+                await self.admission.admit(Place(server, kind, str(wanted)))
             return await original(*args, **kwargs)
 
         return asked
@@ -92,7 +96,7 @@ class Asking:
             finally:
                 _shortened.reset(reset)
             called = [(str(getattr(one, attribute)), one) for one in found]
-            shown = await self._admission.shown(server, kind, [known for known, _ in called])
+            shown = await self.admission.shown(server, kind, [known for known, _ in called])
             return [one for known, one in called if known in shown]
 
         return shortened

@@ -16,12 +16,11 @@ from mcp_oauth2_deps.mcp.engines.execution import Asking, MessageStep
 from mcp_oauth2_deps.mcp.engines.fastmcp_tree import Tree, functions_in, registered_in, servers_in
 from mcp_oauth2_deps.mcp.engines.hosts import telling_of_foreign_hosts
 from mcp_oauth2_deps.mcp.engines.sessions import owned_sessions_only
-from mcp_oauth2_deps.mcp.uri_patterns import UriPattern, moved
+from mcp_oauth2_deps.mcp.uri_patterns import PatternMemory, UriPattern, moved
 
 INNER_PATH = "/mcp"
 
 _EXECUTIONS = {"call_tool": ("tools", "name"), "read_resource": ("resources", "uri"), "render_prompt": ("prompts", "name")}
-_MOST_PATTERNS = 10_000
 
 
 class FastMCPEngine:
@@ -33,9 +32,8 @@ class FastMCPEngine:
         self.server = server
         self._options = dict(options)
         self._asking: Asking | None = None
-        self._admission: Admission | None = None
         self._steps: list[tuple[list[Any], Any]] = []
-        self._patterns: dict[str, UriPattern] = {}
+        self._patterns = PatternMemory(UriPattern.of_template)
         self.middleware = server._mcp_server.middleware  # noqa: SLF001  # its own middleware sees no cache hints
 
     @asynccontextmanager
@@ -58,7 +56,7 @@ class FastMCPEngine:
     async def held(self, kind: str) -> Sequence[Component]:
         """What the server has, also what it shows to some callers only, or finds by a search only."""
         self._cover()
-        return await self._tree().components(self.server, kind)
+        return await Tree(self._patterns).components(self.server, kind)
 
     async def named(self, kind: str, name: str) -> Sequence[Component]:
         """What would run under this name: tools by their other name too."""
@@ -67,7 +65,7 @@ class FastMCPEngine:
             # Only by its exact name, for what is in no list below: pages that the server makes when they are read.
             listed = await self.server.list_resources(run_middleware=False)
             return [Component(name, ()) for one in listed if str(one.uri) == name][:1]
-        tree = self._tree()
+        tree = Tree(self._patterns)
         found = await (self.server.get_tool(name) if kind == "tools" else self.server.get_prompt(name))
         several = await tree.find(self.server, kind, name)
         if found is not None:
@@ -89,7 +87,7 @@ class FastMCPEngine:
 
     async def outer(self, server: Any, kind: str, names: Sequence[str], *, listed: bool) -> Mapping[str, Sequence[Sequence[str]]]:
         """What things of a mounted server are called at the outermost one."""
-        tree = self._tree()
+        tree = Tree(self._patterns)
         called_there: dict[str, list[Component]] = {}
         for component in await tree.components(self.server, kind):
             for place in component.places:
@@ -102,24 +100,19 @@ class FastMCPEngine:
                     found.setdefault(name, []).append([_outer_name(name, one, component) for component in called_there[one]])
         return found
 
-    def _tree(self) -> Tree:
-        if len(self._patterns) > _MOST_PATTERNS:
-            self._patterns.clear()
-        return Tree(self._patterns)
-
     def _start_asking(self, admission: Admission) -> None:
-        self._admission, self._asking = admission, Asking(admission, _EXECUTIONS)
+        self._asking = Asking(admission, _EXECUTIONS)
         self._add_step(self.middleware, len(self.middleware), MessageStep(admission))
         self._cover()
 
     def _cover(self) -> None:
         """Lets all servers ask, also those that were mounted since."""
-        if self._asking is None or self._admission is None:
+        if self._asking is None:
             return
         for server in servers_in(self.server):
             if not self._asking.covers(server):
                 self._asking.start(server)
-                self._add_step(server.middleware, 0, _ResourceAccess(server, self._admission))
+                self._add_step(server.middleware, 0, _ResourceAccess(server, self._asking.admission))
 
     def _add_step(self, chain: list[Any], place: int, step: Any) -> None:
         chain.insert(place, step)
@@ -133,7 +126,7 @@ class FastMCPEngine:
             if step in chain:
                 chain.remove(step)
         self._steps.clear()
-        self._asking = self._admission = None
+        self._asking = None
 
 
 class _ResourceAccess(Middleware):

@@ -26,7 +26,7 @@ from fastmcp.tools.tool_transform import TransformedTool
 
 from mcp_oauth2_deps.mcp.engines.engine import Component, Place
 from mcp_oauth2_deps.mcp.engines.fastmcp_steps import steps_of
-from mcp_oauth2_deps.mcp.uri_patterns import UriPattern
+from mcp_oauth2_deps.mcp.uri_patterns import PatternMemory
 from mcp_oauth2_deps.mcp.uris import Uri, read_uri
 
 logger = logging.getLogger(__name__)
@@ -84,11 +84,11 @@ def registered_in(provider: Any) -> list[object]:
 class Tree:
     """Everything below one server, listed when it is first asked for."""
 
-    def __init__(self, patterns: dict[str, UriPattern]) -> None:
+    def __init__(self, patterns: PatternMemory) -> None:
         """Nothing is listed yet.
 
         Args:
-            patterns: of templates, as far as they were made before.
+            patterns: of templates.
         """
         self._patterns = patterns
         self._listed: dict[tuple[int, str], list[Any]] = {}
@@ -135,10 +135,7 @@ class Tree:
         """Whether a template may serve a URI; of one that judges by itself it is not known, so it may serve any."""
         if type(template).matches is not ResourceTemplate.matches or "#" in template.uri_template:
             return _any_uri
-        text = template.uri_template
-        if text not in self._patterns:
-            self._patterns[text] = UriPattern.of_template(text)
-        return self._patterns[text].may_serve
+        return self._patterns.of(template.uri_template).may_serve
 
     async def listed(self, provider: Any, sort: str) -> list[Any]:
         """What a provider lists of this sort, and what a search hides from its lists."""

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mcp_oauth2_deps.mcp.uri_patterns import UriMap, UriPattern, moved
+from mcp_oauth2_deps.mcp import uri_patterns
+from mcp_oauth2_deps.mcp.uri_patterns import PatternMemory, UriMap, UriPattern, moved
 from mcp_oauth2_deps.mcp.uris import read_uri
 
 
@@ -297,3 +298,21 @@ def test_values_are_found_by_what_they_are_for():
 )
 def test_a_uri_of_a_template_is_told_by_another_that_begins_otherwise(uri, template, other, there):
     assert moved(uri, template, other) == there
+
+
+def test_a_pattern_is_made_once_and_no_more_are_kept_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(uri_patterns, "_MOST_PATTERNS", 2)
+    made = []
+
+    def make(text):
+        made.append(text)
+        return UriPattern.of_resource(text)
+
+    memory = PatternMemory(make)
+    first = memory.of("d://h/a")
+    assert memory.of("d://h/a") is first
+    assert first.text == "d://h/a"
+    memory.of("d://h/b")
+    memory.of("d://h/c")
+    assert memory.of("d://h/a") is not first
+    assert made == ["d://h/a", "d://h/b", "d://h/c", "d://h/a"]
