@@ -386,7 +386,8 @@ async def test_f11_a_websocket_that_the_client_closes_leaves_nothing_waiting(soc
         ticking.advance(LIFE + LEEWAY)
 
 
-async def test_the_end_of_a_token_cancels_only_the_block(scheme, ticking):
+async def waiting_block(scheme, ticking):
+    """A task that waits inside of a block that ends with a token."""
     token = AccessToken(subject="alice", expires_at=ticking.now() + LIFE)
 
     async def work():
@@ -395,6 +396,11 @@ async def test_the_end_of_a_token_cancels_only_the_block(scheme, ticking):
 
     task = asyncio.create_task(work())
     await asyncio.to_thread(ticking.waited.wait, 10)
+    return task
+
+
+async def test_the_end_of_a_token_cancels_only_the_block(scheme, ticking):
+    task = await waiting_block(scheme, ticking)
     ticking.advance(LIFE + LEEWAY)
     with pytest.raises(TokenOverError):
         await task
@@ -420,14 +426,7 @@ async def test_a_clock_that_is_set_forward_is_noticed_within_a_minute(scheme, ti
 
 
 async def test_a_cancelled_wait_is_cancelled_and_not_over(scheme, ticking):
-    token = AccessToken(subject="alice", expires_at=ticking.now() + LIFE)
-
-    async def work():
-        async with until_over(scheme.authenticator, token):
-            await asyncio.Event().wait()
-
-    task = asyncio.create_task(work())
-    await asyncio.to_thread(ticking.waited.wait, 10)
+    task = await waiting_block(scheme, ticking)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

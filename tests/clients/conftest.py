@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from processes import (
     HOST,
+    SUPPORT,
     environment,
     free_port,
     install_packages,
@@ -69,7 +70,7 @@ def serve(issuer_url, tmp_path_factory):
         with server.log_path.open("w") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "uvicorn", app, "--app-dir", HERE, "--host", HOST, "--port", str(port)],
-                env=environment(**settings),
+                env=environment(PYTHONPATH=str(SUPPORT), **settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

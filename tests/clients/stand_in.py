@@ -2,10 +2,11 @@
 
 from fastapi import FastAPI
 from fastmcp import FastMCP
+from files_server import with_files
 from mcp.server.mcpserver import MCPServer
 
 from mcp_oauth2_deps import protected_resource_router
-from mcp_oauth2_deps.mcp import ToolScopes, current_token, mcp_router, scopes
+from mcp_oauth2_deps.mcp import ToolScopes, mcp_router
 
 
 def guarded_app(engine, **options) -> FastAPI:
@@ -15,26 +16,6 @@ def guarded_app(engine, **options) -> FastAPI:
     table = ToolScopes(every_call=["mcp:use"], default="method")
     app.include_router(mcp_router(engine, scopes=table, **options))
     return app
-
-
-def with_files(engine):
-    """The engine with its tools."""
-
-    @engine.tool()
-    def whoami() -> str:
-        return current_token().subject
-
-    @engine.tool()
-    @scopes("files:read")
-    def read_file(path: str) -> str:
-        return f"read {path}"
-
-    @engine.tool()
-    @scopes("files:write")
-    def write_file(path: str, text: str) -> str:
-        return f"wrote {len(text)} to {path}"
-
-    return engine
 
 
 sdk_app = guarded_app(with_files(MCPServer("files")))

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-from processes import HOST, INSTALL_DEADLINE, environment, fetch, program, stop, wait_until_it_answers
+from processes import HOST, SUPPORT, environment, fetch, free_port, install, program, stop, wait_until_it_answers
 from reasons import reasons_in
 
 from mcp_oauth2_deps.testing import login_headless
@@ -65,28 +64,12 @@ def python_with(folder: Path) -> Path:
         return interpreter
     uv = program("uv", needed="uv, which makes an environment for each issuer")
     installed = ["--python", str(interpreter), "--requirements", str(folder / "requirements.txt")]
+    # Constraints are for our own environment.
+    variables = {name: value for name, value in environment().items() if name != "UV_CONSTRAINT"}
     for command in (["venv", "--clear", "--python", sys.executable, str(place)], ["pip", "install", "--no-deps", *installed]):
-        _run([uv, *command])
+        install([uv, *command], env=variables)
     done.write_text(pinned, "utf-8")
     return interpreter
-
-
-def _run(command):
-    # Constraints are for our own environment.
-    variables = environment()
-    variables.pop("UV_CONSTRAINT", None)
-    done = subprocess.run(
-        command,
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=INSTALL_DEADLINE,
-        check=False,
-    )
-    if done.returncode:
-        pytest.fail(f"{command} failed:\n{done.stdout}")
 
 
 @contextmanager
@@ -152,7 +135,7 @@ def guarded(sock, issuer, resource, log) -> Iterator[GuardedServer]:
     with log.open("w", encoding="utf-8") as lines:
         started = subprocess.Popen(
             command,
-            env=environment(**settings),
+            env=environment(PYTHONPATH=str(SUPPORT), **settings),
             pass_fds=[sock.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=lines,
@@ -163,6 +146,25 @@ def guarded(sock, issuer, resource, log) -> Iterator[GuardedServer]:
         yield server
     finally:
         stop(started)
+
+
+@contextmanager
+def python_server(place, folder, *arguments, path="", metadata="oauth-authorization-server", **facts) -> Iterator[Issuer]:
+    """The `server.py` of an issuer written in Python, in the environment of its folder.
+
+    Args:
+        place: the folder of the issuer, with its `server.py` and what it needs.
+        folder: for its log.
+        arguments: of the server, after its port.
+        path: of the issuer's URL.
+        metadata: the well-known name at which it answers as soon as it is up.
+        facts: of the issuer.
+    """
+    port = free_port()
+    url = f"http://{HOST}:{port}{path}"
+    command = [python_with(place), place / "server.py", port, *arguments]
+    with process(command, log=folder / "server.log", ready=f"{url}/.well-known/{metadata}"):
+        yield Issuer(url, **facts)
 
 
 def installed(name, package, series):

@@ -19,6 +19,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
+SUPPORT = Path(__file__).parent
 HOST = "127.0.0.1"
 OIDC_PROVIDER = Path(__file__).parent.parent / "integration" / "oidc_provider"
 # Far beyond what a start takes, also where all that a folder needs start at once on a busy machine.
@@ -105,18 +106,23 @@ def install_packages(folder, *options):
     lock = folder / "package-lock.json"
     if installed.is_file() and installed.stat().st_mtime >= lock.stat().st_mtime:
         return
+    install([program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *options], cwd=folder)
+
+
+def install(command, **options):
+    """Runs a command that installs something, to its end; what it wrote is shown only where it fails. Options are `Popen`'s."""
     done = subprocess.run(
-        [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *options],
-        cwd=folder,
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=INSTALL_DEADLINE,
         check=False,
+        **options,
     )
     if done.returncode:
-        pytest.fail(f"npm ci failed in {folder}:\n{done.stdout}")
+        pytest.fail(f"{command} failed:\n{done.stdout}")
 
 
 def _first_line(stream, seconds):
