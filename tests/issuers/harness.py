@@ -39,6 +39,8 @@ class Issuer:
     """The client that the operator has made, where clients cannot register themselves."""
     other_client: Mapping[str, str] | None = None
     """The client for the other resource, where the issuer knows resources by their clients."""
+    client_document: str | None = None
+    """The URL that is the client's id, where the issuer takes Client ID Metadata Documents."""
     oidc_client: Mapping[str, str] | None = None
     """The client that the operator has made, where only such a one gets ID tokens."""
 

@@ -31,6 +31,7 @@ def jwt(alg, **more):
 USUAL = {"id_token": "audience (aud)", "refresh_token": "malformed", "elsewhere": "audience (aud)"}
 ROWS = [
     Row("oidc_provider", oidc_provider.running, jwt("ES256"), USUAL),
+    Row("oidc_provider-documents", oidc_provider.with_client_documents, jwt("ES256"), USUAL),
     Row("django_oauth_toolkit", django_oauth_toolkit.running, jwt("RS256"), USUAL),
     Row("better_auth", better_auth.running, jwt("EdDSA"), USUAL),
     Row("glewlwyd", glewlwyd.running, jwt("ES256"), USUAL, host="localhost"),
@@ -49,7 +50,7 @@ async def test_the_python_sdk_logs_in_and_steps_up_twice(row, place, alice):
         return issuer.walk(authorization_url)
 
     before = server.log.stat().st_size
-    provider = provider_for(server.mcp_url, walk, Memory(_known_client(issuer)), **issuer.registration)
+    provider = provider_for(server.mcp_url, walk, Memory(_known_client(issuer)), issuer.client_document, **issuer.registration)
     async with (
         httpx2.AsyncClient(auth=provider, timeout=30) as http,
         Client(streamable_http_client(server.mcp_url, http_client=http)) as client,
@@ -59,6 +60,8 @@ async def test_the_python_sdk_logs_in_and_steps_up_twice(row, place, alice):
     assert (result["read_file"], result["write_file"]) == ("read a.txt", "wrote 4 to b.txt")
     always = {"offline_access", "openid"}
     assert [set(request["scope"][0].split()) - always for request in asked] == [BASE, READ, WRITE]
+    if issuer.client_document is not None:
+        assert {request["client_id"][0] for request in asked} == {issuer.client_document}
     assert server.statuses(before).count(401) == 1
     assert server.statuses(before).count(403) == 2
 

@@ -28,8 +28,16 @@ class Memory:
         self.client = client_info
 
 
-def provider_for(mcp_url, walk, memory=None, **metadata):
-    """What logs in at the server: `walk` goes from an authorization URL to the redirect with the code."""
+def provider_for(mcp_url, walk, memory=None, document=None, **metadata):
+    """What logs in at the server.
+
+    Args:
+        mcp_url: the server.
+        walk: goes from an authorization URL to the redirect with the code.
+        memory: holds a client that is already registered.
+        document: the URL of a Client ID Metadata Document, for issuers that take one.
+        metadata: what the client says at its registration.
+    """
     addresses = []
 
     async def redirect(authorization_url):
@@ -42,5 +50,5 @@ def provider_for(mcp_url, walk, memory=None, **metadata):
 
     named = {"client_name": "Python SDK", "redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "none"}
     return OAuthClientProvider(
-        mcp_url, OAuthClientMetadata.model_validate(named | metadata), memory or Memory(), redirect, callback
+        mcp_url, OAuthClientMetadata.model_validate(named | metadata), memory or Memory(), redirect, callback, document
     )

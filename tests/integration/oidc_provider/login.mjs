@@ -3,6 +3,9 @@
 //
 // With SWAGGER_UI_REDIRECT_URI set it also knows Swagger UI at that address: a public client, `swagger-ui`, that may ask from its page.
 //
+// With CIMD set, clients do not register themselves: their id is the URL of a document about them, which is fetched from this machine.
+// With OPAQUE set, its access tokens say nothing, and the client `guard` may ask about each (RFC 7662).
+//
 // Prints one line of JSON, {"port": N}, when it answers. It stops when its standard input ends, so it cannot outlive the tests.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -21,18 +24,31 @@ const HOST = '127.0.0.1';
 const SCOPES = 'mcp:use files:read files:write files:delete';
 const ALGORITHM = 'ES256';
 const SWAGGER_UI = process.env.SWAGGER_UI_REDIRECT_URI;
+const CIMD = Boolean(process.env.CIMD);
+const OPAQUE = Boolean(process.env.OPAQUE);
 
 function freshKey() {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return { ...privateKey.export({ format: 'jwk' }), alg: ALGORITHM, kid: randomUUID(), use: 'sig' };
 }
 
+function knownClients() {
+  const swaggerUI = {
+    client_id: 'swagger-ui',
+    redirect_uris: [SWAGGER_UI],
+    application_type: 'native',
+    token_endpoint_auth_method: 'none',
+  };
+  const guard = { client_id: 'guard', client_secret: 'guards-secret', grant_types: [], response_types: [], redirect_uris: [] };
+  return [...(SWAGGER_UI ? [swaggerUI] : []), ...(OPAQUE ? [guard] : [])];
+}
+
 function startProvider(issuer) {
   const provider = new Provider(issuer, {
     jwks: { keys: [freshKey()] },
-    clients: SWAGGER_UI
-      ? [{ client_id: 'swagger-ui', redirect_uris: [SWAGGER_UI], application_type: 'native', token_endpoint_auth_method: 'none' }]
-      : [],
+    clients: knownClients(),
+    // The library fetches from no address of this machine, by a dispatcher that looks at the socket.
+    ...(CIMD ? { fetch: (url, { dispatcher, ...options }) => fetch(url, options) } : {}),
     // A page of another origin redeems its code with a script.
     clientBasedCORS: (_ctx, origin, client) => client.clientId === 'swagger-ui' && origin === new URL(SWAGGER_UI).origin,
     clientDefaults: { id_token_signed_response_alg: ALGORITHM },
@@ -44,7 +60,9 @@ function startProvider(issuer) {
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     features: {
       devInteractions: { enabled: true },
-      registration: { enabled: true },
+      registration: { enabled: !CIMD },
+      clientIdMetadataDocument: { enabled: CIMD, ack: 'draft-02' },
+      introspection: { enabled: OPAQUE, allowedPolicy: (_ctx, client) => client.clientId === 'guard' },
       resourceIndicators: {
         enabled: true,
         // Without a `resource` the access token stays opaque.
@@ -53,7 +71,7 @@ function startProvider(issuer) {
         getResourceServerInfo: (_ctx, resource) => ({
           audience: resource,
           scope: SCOPES,
-          accessTokenFormat: 'jwt',
+          accessTokenFormat: OPAQUE ? 'opaque' : 'jwt',
           jwt: { sign: { alg: ALGORITHM } },
         }),
       },
