@@ -3,12 +3,15 @@
 How a token is compared with it does not belong here; `protocol/policy.py` holds the form for that.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 # A claim by its name; a path through objects is separated by dots, or given as its members where a name has dots itself.
 ClaimPath = str | tuple[str, ...]
+# Whether tokens of this tenant are accepted.
+TenantCheck = Callable[[str], Awaitable[bool]]
 
 
 class _Frozen(BaseModel):
@@ -55,12 +58,23 @@ class IssuerPolicy(_Frozen):
     """Further claims whose values count as scopes too."""
     scope_prefix: str = ""
     """What clients must put in front of a scope when they ask this issuer for it; never in what is checked."""
+    resource_parameter: bool = True
+    """Whether the issuer takes the parameter `resource` (RFC 8707); otherwise Swagger UI sends none."""
+    authorization_server: str | None = None
+    """Where clients are sent to log in (RFC 9728), where that is not `issuer`, for example with several tenants."""
     token_type: Literal["any", "at+jwt", "rfc9068"] = "any"  # noqa: S105  # no secret
     """`at+jwt`: the header must say so. `rfc9068`: also all claims of RFC 9068 must be there."""
-    required_claims: dict[str, str | None] = Field(default_factory=dict)
-    """Claims that an access token of this issuer has and its ID token has not, with their value where there is only one."""
+    required_claims: dict[str, str | tuple[str, ...] | None] = Field(default_factory=dict)
+    """Claims that must be there, each with the value, or the values, that it may have; null where any value will do."""
+    access_token_marks: tuple[str, ...] = ()
+    """Claims that each access token of this issuer has and its ID tokens have not.
+
+    All of them must be there. Then the token is no ID token, also where its audience is merely its client (authentik).
+    """
     tenants: tuple[str, ...] = ()
     """Tenants of which tokens are accepted, where `issuer` has `{tenant}`."""
+    tenant_check: TenantCheck | None = None
+    """Asked whether tokens of a tenant are accepted, in place of `tenants`; possible in code only."""
     tenant_claim: str = "tid"
     """The claim that names the tenant; `iss` must be the template filled with it."""
     warnings: tuple[str, ...] = ()
