@@ -20,6 +20,7 @@ ROOMS = (
     ("fastapi",),
     ("authenticator",),
     ("settings",),
+    ("providers",),
     ("issuer_policy",),
     ("setting_errors",),
     ("jwt_verifier",),
