@@ -3,6 +3,7 @@
 from mcp_oauth2_deps.issuer_policy import IssuerPolicy, ScopeSource
 from mcp_oauth2_deps.providers.words import Ask, Words
 
+_LOGIN = "https://login.microsoftonline.com/{tenant}/v2.0"
 _NOT_TENANTS = ("common", "organizations", "consumers")
 # What a user was assigned, whatever the client may do; under a prefix it never stands for a scope that the client was granted.
 _ROLES = (ScopeSource(claim="roles", prefix="role:"),)
@@ -35,16 +36,14 @@ def entra(*, tenant: Words, app: str, v: int | str = 2, uri: Words = ()) -> Issu
         )
     tenants = ask.guids("tenant", tenant)
     version_2 = ask.one_of("v", v, ("2", "1")) == "2"
-    form = "https://login.microsoftonline.com/{tenant}/v2.0" if version_2 else "https://sts.windows.net/{tenant}/"
-    several = len(tenants) > 1
-    return _entra(
-        ask,
-        issuer=form if several else form.format(tenant=tenants[0]),
-        tenants=tenants if several else (),
-        app=app,
-        uri=uri,
-        client="azp" if version_2 else "appid",
-    )
+    form = _LOGIN if version_2 else "https://sts.windows.net/{tenant}/"
+    client = "azp" if version_2 else "appid"
+    # Clients log in at the second version of the endpoints, also where the API's manifest asks for tokens of the first.
+    if len(tenants) > 1:
+        login = _LOGIN.format(tenant="organizations")
+        return _entra(ask, issuer=form, login=login, tenants=tenants, app=app, uri=uri, client=client)
+    login = _LOGIN.format(tenant=tenants[0])
+    return _entra(ask, issuer=form.format(tenant=tenants[0]), login=login, app=app, uri=uri, client=client)
 
 
 def entra_external(*, tenant: str, app: str, uri: Words = ()) -> IssuerPolicy:
@@ -64,7 +63,8 @@ def entra_external(*, tenant: str, app: str, uri: Words = ()) -> IssuerPolicy:
     """
     ask = Ask("entra_external")
     tenant = ask.guid("tenant", tenant)
-    return _entra(ask, issuer=f"https://{tenant}.ciamlogin.com/{tenant}/v2.0", app=app, uri=uri, client="azp")
+    issuer = f"https://{tenant}.ciamlogin.com/{tenant}/v2.0"
+    return _entra(ask, issuer=issuer, login=issuer, app=app, uri=uri, client="azp")
 
 
 def entra_b2c(*, name: str, tenant: str, policy: str, app: str, uri: str = "") -> IssuerPolicy:
@@ -102,16 +102,20 @@ def entra_b2c(*, name: str, tenant: str, policy: str, app: str, uri: str = "") -
         scope_prefix=f"{uri.removesuffix('/')}/",
         # An ID token of the API's own registration has the same audience; granted permissions only an access token has.
         required_claims={"scp": None},
+        resource_parameter=False,
     )
 
 
-def _entra(ask: Ask, *, issuer: str, app: str, uri: Words, client: str, tenants: tuple[str, ...] = ()) -> IssuerPolicy:
+def _entra(
+    ask: Ask, *, issuer: str, login: str, app: str, uri: Words, client: str, tenants: tuple[str, ...] = ()
+) -> IssuerPolicy:
     app = ask.guid("app", app)
     uris = ask.identifiers("uri", uri, "api://files.example.com")
     return IssuerPolicy(
         provider=ask.provider,
         issuer=issuer,
         tenants=tenants,
+        authorization_server=None if login == issuer else login,
         audience=(app, f"api://{app}", *uris),
         algorithms=("RS256",),
         client_claims=(client,),
@@ -119,5 +123,7 @@ def _entra(ask: Ask, *, issuer: str, app: str, uri: Words, client: str, tenants:
         scope_sources=_ROLES,
         scope_prefix=f"{(uris or (f'api://{app}',))[0].removesuffix('/')}/",
         # An ID token of the API's own registration has the same audience; the client's id only an access token has.
-        required_claims={client: None},
+        access_token_marks=(client,),
+        # Entra refuses `resource` next to scopes that name the API in their own way (AADSTS9010010).
+        resource_parameter=False,
     )

@@ -68,7 +68,8 @@ def authentik(*, base: str, application: str, client: str) -> IssuerPolicy:
         client_claims=("azp",),
         scope_sources=(ScopeSource(claim="groups", prefix="group:"),),
         # Access tokens are ID tokens with these two claims added.
-        required_claims={"uid": None, "azp": client},
+        access_token_marks=("uid", "azp"),
+        required_claims={"azp": client},
         warnings=(_AUDIENCE_IS_THE_CLIENT,),
     )
 
