@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Protocol
 
-from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError
-from mcp_oauth2_deps.events import Events
+from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError, OAuth2Error
+from mcp_oauth2_deps.events import Events, Explanation
+from mcp_oauth2_deps.explanations import Trusted, explain
 from mcp_oauth2_deps.instrumentation.logging import logged
 from mcp_oauth2_deps.jwt_verifier import FixedIssuers, JWTVerifier
 from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, Verified, digest_of
@@ -123,7 +124,7 @@ class Authenticator:
         self._documents = documents or HTTPDocuments(
             timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http
         )
-        self.events = logged(Events())
+        self.events = logged(Events(), clock)
         self.jwks_store = self._make_store(self._documents, clock)
         self._now = wall_clock
         self._sleep = sleep
@@ -189,6 +190,10 @@ class Authenticator:
         while (left := ends_at - self._now()) > 0:
             # In steps, so that a clock that was set forward, or a machine that slept, is noticed.
             await self._sleep(min(left, _LONGEST_SLEEP))
+
+    def explain(self, error: OAuth2Error, token: AccessToken | None = None) -> Explanation:
+        """The refusal in words for an operator: what would have passed, what came instead, what to do; never for the caller."""
+        return explain(error, token, Trusted(self.settings.issuer, self.policy), self.settings.spelled_out)
 
     async def authenticate(self, presented: Presented) -> AccessToken:
         """Guarantees that the token is a signed access token of a trusted issuer for this resource, valid now.

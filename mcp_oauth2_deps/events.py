@@ -5,7 +5,7 @@ How a fact is written down does not belong here: `instrumentation` has one file 
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from mcp_oauth2_deps.errors import OAuth2Error
 from mcp_oauth2_deps.models import AccessToken, NeverFromRequest
@@ -24,6 +24,23 @@ class Admitted(NeverFromRequest):
     token: AccessToken
 
 
+class Explanation(NamedTuple):
+    """A refusal as an operator wants to read it; for the log and for listeners, never for the caller.
+
+    Attributes:
+        expected: what would have passed.
+        found: what the token, or the request, holds instead. Anybody's word until the signature was verified.
+        cure: what to do, with the setting that it takes.
+    """
+
+    expected: str | None = None
+    found: str | None = None
+    cure: str | None = None
+
+
+NOTHING_TO_EXPLAIN = Explanation()
+
+
 @dataclass(frozen=True, slots=True)
 class Refused(NeverFromRequest):
     """A request was refused.
@@ -32,11 +49,15 @@ class Refused(NeverFromRequest):
         status: the HTTP status of the answer.
         error: why.
         token: the caller's, where it was verified before something else was missing.
+        request: method and path; for a message to an MCP server also its JSON-RPC method, and the tool or the like it names.
+        explanation: the same in words.
     """
 
     status: int
     error: OAuth2Error
     token: AccessToken | None
+    request: str = ""
+    explanation: Explanation = NOTHING_TO_EXPLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +70,7 @@ class KeysRefreshed:
         key_ids: their `kid`, as the issuer wrote it.
         skipped: for each key that cannot be used, why.
         refresh_in: seconds until they are fetched again.
+        outage: seconds that fetches failed before; 0 where the fetch before did not fail.
     """
 
     issuer: str
@@ -56,6 +78,7 @@ class KeysRefreshed:
     key_ids: frozenset[str]
     skipped: tuple[str, ...]
     refresh_in: float
+    outage: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +88,14 @@ class KeysUnavailable:
     Attributes:
         issuer: whose.
         cause: what happened, without anything the issuer sent.
-        has_loaded_keys: whether keys fetched before are still in use; if not, requests with its tokens get 503.
+        usable_for: seconds until keys fetched before are too old to be used; 0 where there are none. From then on requests
+            with its tokens get 503.
         retry_in: seconds until the next attempt may be made.
     """
 
     issuer: str
     cause: str
-    has_loaded_keys: bool
+    usable_for: float
     retry_in: float
 
 

@@ -11,13 +11,13 @@ from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
 from mcp_oauth2_deps.protocol.scopes import is_scope_token, transitive_hierarchy
 from mcp_oauth2_deps.protocol.urls import url_problem, without_user
-from mcp_oauth2_deps.setting_errors import PREFIX, failed, readable, setting_problem, unknown_settings
+from mcp_oauth2_deps.setting_errors import PREFIX, failed, readable, setting_problem, spelled_out, unknown_settings
 
 ENV_FILE = PREFIX + "ENV_FILE"
 
@@ -125,6 +125,7 @@ class OAuth2Settings(BaseSettings):
     """Bytes of the largest body that MCP routes read."""
     fail_fast: bool = True
     """Refuse to start when an issuer or its keys cannot be had. Without it requests get 503 until they can be had."""
+    _in_code: bool = PrivateAttr(default=False)
 
     def __init__(self, *, _env_file: str | Path | None = None, **values: Any) -> None:
         values = {name: value for name, value in values.items() if value is not None}
@@ -138,6 +139,7 @@ class OAuth2Settings(BaseSettings):
                 raise unknown_settings(unknown, type(self).model_fields, in_code=in_code)
             _refuse_two_issuers(values.get("issuer") or environment.get("issuer") or None, in_file.get("issuer") or None)
             super().__init__(_env_file=env_file, _env_file_encoding="utf-8", **values)
+            self._in_code = in_code
         except ValidationError as error:
             raise readable(error, in_code=in_code) from None
 
@@ -159,6 +161,10 @@ class OAuth2Settings(BaseSettings):
     def soft_age(self) -> float:
         """Seconds after which keys are refreshed in the background."""
         return self.jwks_refresh_after or min(600, self.jwks_cache_ttl / 2)
+
+    def spelled_out(self, text: str) -> str:
+        """The text, which says "the setting x", with the name of the variable there, unless the settings come from code."""
+        return text if self._in_code else spelled_out(text, in_code=False)
 
     @field_validator("issuer", "resource", "jwks_uri", "authorization_url", "token_url", "metadata_url")
     @classmethod

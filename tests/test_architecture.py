@@ -23,6 +23,7 @@ ROOMS = (
     ("providers",),
     ("issuer_policy",),
     ("setting_errors",),
+    ("explanations",),
     ("jwt_verifier",),
     ("stores",),
     ("instrumentation",),

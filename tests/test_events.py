@@ -87,16 +87,6 @@ def test_a_listener_that_fails_changes_no_answer_and_is_logged(auth, client, iss
     assert "no disk" in str(line.exc_info[1])
 
 
-def test_a_refusal_is_one_line_of_the_documented_logger(client, issuer, caplog):
-    caplog.set_level("INFO", "mcp_oauth2_deps")
-    client.get("/", headers=issuer.bearer(subject="alice", client_id="app"))
-    assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records][-1] == (
-        "mcp_oauth2_deps.security",
-        "INFO",
-        f"refused with 403: reason=insufficient_scope missing=a issuer={issuer.url} client=app subject=alice",
-    )
-
-
 @pytest.fixture
 def keys(issuer):
     """A store and the events of its fetches."""
@@ -121,8 +111,8 @@ async def test_keys_that_cannot_be_fetched_are_told_with_what_that_means(keys, i
     monkeypatch.setattr(issuer, "fetch", down)
     with pytest.raises(IssuerUnavailableError):
         await store.key_set(issuer.url)
-    assert [(type(event), event.issuer, event.has_loaded_keys, event.retry_in) for event in heard] == [
-        (KeysUnavailable, issuer.url, False, 7)
+    assert [(type(event), event.issuer, event.usable_for, event.retry_in) for event in heard] == [
+        (KeysUnavailable, issuer.url, 0, 7)
     ]
     assert heard[0].cause.endswith("it answers 500")
 

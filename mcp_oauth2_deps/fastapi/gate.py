@@ -134,7 +134,12 @@ class Gate:
             raise shortfall
 
     def refuse(
-        self, error: OAuth2Error, connection: HTTPConnection, demanded: ScopeRequirement, token: AccessToken | None = None
+        self,
+        error: OAuth2Error,
+        connection: HTTPConnection,
+        demanded: ScopeRequirement,
+        token: AccessToken | None = None,
+        message: str = "",
     ) -> NoReturn:
         """Ends the request with the challenge for this error.
 
@@ -143,6 +148,7 @@ class Gate:
             connection: the request.
             demanded: what is demanded here. What the matched route demands elsewhere is added to the challenge.
             token: what the caller holds, where it was verified.
+            message: what an MCP message asked for, for the log.
         """
         settings = self.settings
         challenge = challenge_for(
@@ -151,7 +157,9 @@ class Gate:
             scopes=(self._demanded_by_route(connection) + demanded).names(),
             known_scopes=self.scopes.known.union(settings.scopes),
         )
-        self.authenticator.events.emit(Refused(challenge.status, error, token))
+        request = f"{connection.scope.get('method', 'WebSocket')} {connection.scope.get('path', '')}"
+        explanation = self.authenticator.explain(error, token)
+        self.authenticator.events.emit(Refused(challenge.status, error, token, f"{message} {request}".strip(), explanation))
         can_answer = "websocket.http.response" in (connection.scope.get("extensions") or {})
         if connection.scope["type"] == "websocket" and not can_answer:
             raise WebSocketException(WS_1008_POLICY_VIOLATION, challenge.error or "unauthorized") from None

@@ -189,7 +189,8 @@ class MCPRoutes:
                 raise InsufficientScopeError(required=(), granted=token.scopes, missing=())
             self._scheme.gate.verify(requirement, token)
         except InsufficientScopeError as error:
-            self._scheme.gate.refuse(error, request, requirement, token)
+            said = " ".join((message.method or "", *message.names[:1])).strip()
+            self._scheme.gate.refuse(error, request, requirement, token, said)
         self._rules.remember(message, caller, decision)
 
     def _caller(self, token: AccessToken) -> Caller:

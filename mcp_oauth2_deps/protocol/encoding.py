@@ -4,6 +4,7 @@ What a decoded value means does not belong here.
 """
 
 import gc
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,8 @@ _LONG_NUMBER = b"0" * 19
 _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _CONTAINERS = frozenset({dict, list})
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
+# Neither a quotation mark nor a backslash, so that nothing plain looks like something quoted.
+_PLAIN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 # A shorter text holds too few objects and lists to start a garbage collection.
 _FEW_BYTES = 2_000
 # Where the last character carries unused bits these must be zero, else several spellings decode alike.
@@ -125,6 +128,15 @@ def _read_only_container(value: dict[str, Any] | list[Any]) -> ReadOnlyDict | tu
 def printable(text: str, longest: int = 160) -> str:
     """The text as a log may show it: ASCII without spaces and control characters, and not all of a long one."""
     return _UNPRINTABLE.sub("?", text[:longest])
+
+
+def quoted(text: str, longest: int = 400) -> str:
+    """The text as a value in a line of a log: as it is where that is plain ASCII without spaces, else as a JSON string.
+
+    A line break, a quotation mark or a space in it can neither begin another line nor be taken for another fact.
+    """
+    shown = text if len(text) <= longest else f"{text[:longest]}..."
+    return shown if _PLAIN.fullmatch(shown) else json.dumps(shown)
 
 
 def _without_strings(data: bytes, max_strings: int | None = None) -> bytes:

@@ -53,13 +53,13 @@ def verify_header(header: UnverifiedHeader, policy: TokenPolicy) -> None:
         InvalidTokenError: `algorithm` or `type`.
     """
     if header.alg not in policy.algorithms:
-        raise InvalidTokenError("algorithm", claim="alg")
+        raise InvalidTokenError("algorithm", claim="alg", found=header.alg)
     if header.typ is None:
         typed = not policy.strict_at_jwt
     else:
         typed = header.typ.lower() in (_AT_JWT if policy.strict_at_jwt else _TYPES)
     if not typed:
-        raise InvalidTokenError("type", claim="typ")
+        raise InvalidTokenError("type", claim="typ", found=header.typ)
 
 
 def verify_issuer(unverified_claims: Mapping[str, Any], find: Callable[[str], _Issuer | None]) -> _Issuer:
@@ -142,12 +142,12 @@ def _verify_audience(audience: tuple[str, ...], policy: TokenPolicy) -> None:
 def _verify_times(claims: Mapping[str, Any], policy: TokenPolicy, now: float) -> None:
     """RFC 7519 sections 4.1.4 to 4.1.6; a token is expired *on* its `exp`."""
     if now - policy.leeway >= claims["exp"]:
-        raise InvalidTokenError("expired", claim="exp")
+        raise InvalidTokenError("expired", claim="exp", found=f"{now - claims['exp']:.0f} s ago")
     latest = now + policy.leeway
     if claims.get("nbf", 0) > latest:
-        raise InvalidTokenError("not_yet_valid", claim="nbf")
+        raise InvalidTokenError("not_yet_valid", claim="nbf", found=f"in {claims['nbf'] - now:.0f} s")
     if claims.get("iat", 0) > latest:
-        raise InvalidTokenError("issued_in_future", claim="iat")
+        raise InvalidTokenError("issued_in_future", claim="iat", found=f"in {claims['iat'] - now:.0f} s")
 
 
 def _verify_required_claims(claims: Mapping[str, Any]) -> None:

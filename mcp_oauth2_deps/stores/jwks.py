@@ -37,6 +37,7 @@ class _Record:
 
     attempted_at: float = -math.inf
     failure: str | None = None
+    failing_since: float | None = None
     metadata: IssuerMetadata | None = None
     discovered_at: float = -math.inf
 
@@ -187,7 +188,9 @@ class JWKSStore:
             key_set, document = await self._attempt(issuer, record)
         except DocumentError as error:
             record.attempted_at, record.failure = self._clock(), str(error)
-            self._tell_failure(issuer, str(error))
+            if record.failing_since is None:
+                record.failing_since = record.attempted_at
+            self._events.emit(KeysUnavailable(issuer, str(error), self._loaded.usable_for(issuer), self._cooldown))
             return None
         except asyncio.CancelledError:
             # It says nothing of the issuer that we stop, so this attempt starts no cooldown.
@@ -195,7 +198,9 @@ class JWKSStore:
             raise
         else:
             record.attempted_at, record.failure = self._clock(), None
-            return self._keep(issuer, key_set, document.max_age)
+            outage = 0 if record.failing_since is None else record.attempted_at - record.failing_since
+            record.failing_since = None
+            return self._keep(issuer, key_set, document.max_age, outage)
         finally:
             self._records[issuer] = record
 
@@ -243,13 +248,10 @@ class JWKSStore:
                     raise
         return record.metadata.jwks_uri
 
-    def _keep(self, issuer: str, key_set: KeySet, max_age: int | None) -> KeySet:
+    def _keep(self, issuer: str, key_set: KeySet, max_age: int | None, outage: float) -> KeySet:
         interval = self._refresh_after if max_age is None else min(self._refresh_after, max(max_age, _MIN_REFRESH_AFTER))
-        self._events.emit(KeysRefreshed(issuer, len(key_set), key_set.key_ids, key_set.skipped, interval))
+        self._events.emit(KeysRefreshed(issuer, len(key_set), key_set.key_ids, key_set.skipped, interval, outage))
         return self._loaded.keep(issuer, key_set, interval)
-
-    def _tell_failure(self, issuer: str, cause: str) -> None:
-        self._events.emit(KeysUnavailable(issuer, cause, issuer in self._loaded, self._cooldown))
 
     def _unavailable(self, issuer: str) -> IssuerUnavailableError:
         record = self._record(issuer)

@@ -14,14 +14,15 @@ from mcp_oauth2_deps.protocol.keys import KeySet
 
 @dataclass(slots=True)
 class Loaded:
-    """Keys of an issuer, and the instant from which they are refreshed in the background.
+    """Keys of an issuer, when they were fetched, and the instant from which they are refreshed in the background.
 
-    That instant is set to the past when other keys take their place, or when they are displaced. Until then these are the
+    The latter is set to the past when other keys take their place, or when they are displaced. Until then these are the
     issuer's keys, which can be seen without a look-up: it would cost as much as all else that a remembered token needs.
     """
 
     key_set: KeySet
     refresh_at: float
+    fetched_at: float
 
 
 class LoadedKeys(TTLCache[str, Loaded]):
@@ -46,6 +47,11 @@ class LoadedKeys(TTLCache[str, Loaded]):
         except KeyError:
             return None
 
+    def usable_for(self, issuer: str) -> float:
+        """Seconds until the issuer's keys are too old to be used; 0 where there are none."""
+        loaded = self.find(issuer)
+        return 0 if loaded is None else max(0, loaded.fetched_at + self.ttl - self._clock())
+
     def keep(self, issuer: str, key_set: KeySet, interval: float) -> KeySet:
         """Puts keys in the place of those before, and returns them: the former object where they are the same.
 
@@ -54,10 +60,11 @@ class LoadedKeys(TTLCache[str, Loaded]):
             key_set: the keys, fetched just now.
             interval: seconds until they are refreshed in the background.
         """
-        loaded, previous = Loaded(key_set, self._clock() + min(interval, self.ttl)), self.find(issuer)
+        now = self._clock()
+        loaded, previous = Loaded(key_set, now + min(interval, self.ttl), now), self.find(issuer)
         # Tokens are remembered together with the key set that verified them, so the same keys stay the same object.
         if previous is not None and previous.key_set == key_set:
-            previous.refresh_at, loaded = loaded.refresh_at, previous
+            previous.refresh_at, previous.fetched_at, loaded = loaded.refresh_at, now, previous
         elif previous is not None:
             previous.refresh_at = -math.inf
         self[issuer] = loaded

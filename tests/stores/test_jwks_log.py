@@ -80,7 +80,10 @@ async def test_a_failure_with_keys_in_hand_says_that_they_stay(issuer, lines):
         await store.refreshed_key_set(ISSUER)
     level, text = lines()[-1]
     assert level == "WARNING"
-    assert f": {URL}: the document has no list named keys. Its loaded keys stay in use until their hard age. Check" in text
+    assert (
+        f": {URL}: the document has no list named keys. Its loaded keys stay in use for 3600 s; then requests with its tokens get 503. Check"
+        in text
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,3 +116,22 @@ async def test_defaults_are_those_of_the_settings(issuer):
         assert len(source.urls) == asked
     now[0] = 630 + 3600
     assert store.current_and_refresh_ahead(ISSUER) is None
+
+
+async def test_the_end_of_an_outage_is_a_warning_that_says_how_long_it_lasted(issuer, lines):
+    now = [0.0]
+    source = Source(issuer.jwks())
+    store = JWKSStore(source, jwks_uris={ISSUER: URL}, cooldown=0, clock=lambda: now[0])
+    await store.key_set(ISSUER)
+    good, source.content = source.content, DocumentError("it answers 500")
+    for now[0] in (100, 200):
+        with pytest.raises(IssuerUnavailableError):
+            await store.refreshed_key_set(ISSUER)
+    source.content, now[0] = good, 340
+    await store.refreshed_key_set(ISSUER)
+    assert [level for level, _ in lines()] == ["INFO", "WARNING", "WARNING", "WARNING"]
+    assert ["in use for 3500 s" in lines()[1][1], "in use for 3400 s" in lines()[2][1]] == [True, True]
+    assert f"keys of issuer {ISSUER} refreshed after fetches had failed for 240 s: 1 usable" in lines()[3][1]
+    now[0] = 400
+    await store.refreshed_key_set(ISSUER)
+    assert lines()[4][0] == "INFO"

@@ -12,9 +12,9 @@ malformed algorithm critical_header type id_token issuer unknown_key ambiguous_k
 issued_in_future binding
 """
 _REQUEST_REASONS = "multiple_credentials malformed_credentials oversized_credentials"
-_OUTCOMES = {"missing_credentials": (401, None), "insufficient_scope": (403, "insufficient_scope")}
-_OUTCOMES |= dict.fromkeys(_REQUEST_REASONS.split(), (400, "invalid_request"))
-_OUTCOMES |= dict.fromkeys(_TOKEN_REASONS.split(), (401, "invalid_token"))
+OUTCOMES = {"missing_credentials": (401, None), "insufficient_scope": (403, "insufficient_scope")}
+OUTCOMES |= dict.fromkeys(_REQUEST_REASONS.split(), (400, "invalid_request"))
+OUTCOMES |= dict.fromkeys(_TOKEN_REASONS.split(), (401, "invalid_token"))
 # What the caller is told, by the code of the reason or else by the error code.
 _SENTENCES = {
     None: "An access token is required: send it as 'Authorization: Bearer <token>'.",
@@ -49,7 +49,7 @@ def _reason(line):
 def outcome(reason):
     """Status, error code and sentence of the answer."""
     code = reason.partition(" ")[0]
-    status, error = _OUTCOMES[code]
+    status, error = OUTCOMES[code]
     return status, error, _SENTENCES.get(code) or _SENTENCES[error]
 
 
