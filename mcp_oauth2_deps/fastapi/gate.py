@@ -106,17 +106,23 @@ class Gate:
         known = outcomes.get(self)
         token = known[1] if known is not None and known[0] == sent else None
         try:
-            first = token is None
-            if token is None:
-                authenticator = self._authenticator_if_configured()
-                presented = read_presented(sent, "" if authenticator is None else authenticator.public_origin)
-                if presented is None:
-                    return None
-                token = await self.authenticator.authenticate(presented)
-                outcomes[self] = sent, token
-            self.verify(needed, token)
-            if first and Admitted in self.authenticator.events.heard:
-                self.authenticator.events.emit(Admitted(token))
+            if token is not None:
+                self.verify(needed, token)
+                return token
+            authenticator = self._authenticator_if_configured()
+            presented = read_presented(sent, "" if authenticator is None else authenticator.public_origin)
+            if presented is None:
+                return None
+            if authenticator is None:
+                # Raises what is wrong with the settings.
+                authenticator = self.authenticator
+            token = await authenticator.authenticate(presented)
+            outcomes[self] = sent, token
+            shortfall = needed.shortfall(token, authenticator.policy.scope_hierarchy)
+            if shortfall is not None:
+                raise shortfall
+            if Admitted in authenticator.events.heard:
+                authenticator.events.emit(Admitted(token))
         except OAuth2Error as error:
             self.refuse(error, connection, ScopeRequirement(tuple(scopes)), token)
         return token
