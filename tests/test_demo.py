@@ -36,20 +36,22 @@ def test_the_lines_to_paste_say_401_403_200_and_give_a_token_and_ctrl_c_ends_it_
     assert "Traceback" not in errors
 
 
-def test_its_client_logs_in_with_a_browser_steps_up_twice_and_calls_three_tools(tmp_path):
+@pytest.mark.parametrize("options", [[], ["--document"]])
+def test_its_client_logs_in_with_a_browser_steps_up_twice_and_calls_three_tools(tmp_path, options):
     browser = tmp_path / "browser.py"
     browser.write_text(
         "import sys\nfrom mcp_oauth2_deps.testing import login_headless\nlogin_headless(sys.argv[1], deliver=True)\n",
         "utf-8",
     )
     with running_demo() as demo:
-        command = [sys.executable, "-m", "mcp_oauth2_deps.demo.client", demo.mcp_url]
+        command = [sys.executable, "-m", "mcp_oauth2_deps.demo.client", demo.mcp_url, *options]
         environment = {**os.environ, "BROWSER": f"{Path(sys.executable).as_posix()} {browser.as_posix()} %s &"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith(("whoami", "read_file", "write_file"))]
     assert lines == ["whoami: alice", "read_file: read a.txt", "write_file: wrote 5 to b.txt"]
     assert done.stdout.count("/authorize?") == 3
+    assert done.stdout.count("client.json") == (3 if options else 0)
 
 
 @pytest.mark.parametrize("option", ["--port", "--issuer-port"])

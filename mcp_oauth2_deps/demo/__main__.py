@@ -119,6 +119,7 @@ Connect an MCP client; each logs in by itself and steps up when a tool needs mor
   MCP Inspector  npx @modelcontextprotocol/inspector   then: Streamable HTTP, {settings.resource}, via direct connection
   mcp-remote     npx mcp-remote {settings.resource}
   Python SDK     uv run python -m mcp_oauth2_deps.demo.client {settings.resource}
+                 (with --document it does not register, but is known by the URL of a document about it)
 
 Without a token: 401, and the challenge that tells a client where to log in
 {call}

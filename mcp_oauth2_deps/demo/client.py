@@ -1,10 +1,11 @@
 """An MCP client on the official SDK: logs in with the browser, calls the tools, and asks for more scopes as tools need them.
 
-Run it while the demo runs: `python -m mcp_oauth2_deps.demo.client http://127.0.0.1:8000/mcp`.
+Run it while the demo runs: `python -m mcp_oauth2_deps.demo.client http://127.0.0.1:8000/mcp`. With `--document` it does not
+register: its identifier is the URL of a document about it, which it publishes on loopback for as long as it runs.
 """
 
+import argparse
 import asyncio
-import sys
 import webbrowser
 from typing import Any
 
@@ -15,7 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from mcp_oauth2_deps.testing.loopback import LoopbackServer
@@ -26,14 +27,15 @@ _CALLS: list[tuple[str, dict[str, Any]]] = [
     ("write_file", {"path": "b.txt", "text": "hello"}),
 ]
 _LOGIN_SECONDS = 300
+_DOCUMENT_PATH = "/client.json"
 
 
 class _Memory:
     """Keeps tokens and the registration for as long as the program runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: OAuthClientInformationFull | None) -> None:
         self._tokens: OAuthToken | None = None
-        self._client: OAuthClientInformationFull | None = None
+        self._client = client
 
     async def get_tokens(self) -> OAuthToken | None:
         return self._tokens
@@ -49,12 +51,25 @@ class _Memory:
 
 
 class _Callback:
-    """The page on loopback to which the issuer sends the browser with the code."""
+    """The page on loopback to which the issuer sends the browser with the code, and the document about this client."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._answers: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-        self.server = LoopbackServer(Starlette(routes=[Route("/callback", self._take)]))
+        self.server = LoopbackServer(Starlette(routes=[Route("/callback", self._take), Route(_DOCUMENT_PATH, self._publish)]))
+        self.metadata = {
+            "client_name": "mcp-oauth2-deps demo client",
+            "redirect_uris": [f"{self.server.url}/callback"],
+            "token_endpoint_auth_method": "none",
+        }
+
+    @property
+    def identifier(self) -> str:
+        """The URL of the document (draft-ietf-oauth-client-id-metadata-document section 3)."""
+        return self.server.url + _DOCUMENT_PATH
+
+    async def _publish(self, _: Request) -> Response:
+        return JSONResponse({"client_id": self.identifier, **self.metadata})
 
     async def _take(self, request: Request) -> Response:
         self._loop.call_soon_threadsafe(self._answers.put_nowait, dict(request.query_params))
@@ -74,18 +89,21 @@ async def _open_browser(url: str) -> None:
     await asyncio.to_thread(webbrowser.open, url)
 
 
-async def call_all_tools(mcp_url: str) -> None:
-    """Calls one tool after the other; each asks for one scope more than the token holds so far."""
+async def call_all_tools(mcp_url: str, *, document: bool = False) -> None:
+    """Calls one tool after the other; each asks for one scope more than the token holds so far.
+
+    Args:
+        mcp_url: the server.
+        document: whether the client is known by its document instead of a registration.
+    """
     callback = _Callback()
+    known = None
+    if document:
+        # As a client that is known already: the SDK's argument `client_metadata_url` is for documents on https only.
+        known = OAuthClientInformationFull.model_validate({"client_id": callback.identifier, **callback.metadata})
     with callback.server:
-        metadata = OAuthClientMetadata.model_validate(
-            {
-                "client_name": "mcp-oauth2-deps demo client",
-                "redirect_uris": [f"{callback.server.url}/callback"],
-                "token_endpoint_auth_method": "none",
-            }
-        )
-        provider = OAuthClientProvider(mcp_url, metadata, _Memory(), _open_browser, callback.answer)
+        metadata = OAuthClientMetadata.model_validate(callback.metadata)
+        provider = OAuthClientProvider(mcp_url, metadata, _Memory(known), _open_browser, callback.answer)
         async with (
             httpx2.AsyncClient(auth=provider, timeout=30) as http,
             Client(streamable_http_client(mcp_url, http_client=http)) as client,
@@ -96,4 +114,8 @@ async def call_all_tools(mcp_url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(call_all_tools(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000/mcp"))
+    parser = argparse.ArgumentParser(prog="python -m mcp_oauth2_deps.demo.client", description="Logs in, and calls the tools.")
+    parser.add_argument("url", nargs="?", default="http://127.0.0.1:8000/mcp", help="of the MCP server (default: the demo's)")
+    parser.add_argument("--document", action="store_true", help="be known by a document about this client; do not register")
+    options = parser.parse_args()
+    asyncio.run(call_all_tools(options.url, document=options.document))

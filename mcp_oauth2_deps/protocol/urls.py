@@ -4,12 +4,14 @@ Fetching them does not belong here.
 """
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, unquote, urlsplit
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _FORBIDDEN = re.compile(r"[\\\"<>^`{|}]")
 _UP_TO_HOST = re.compile(r".*@", re.DOTALL)
+# All other IPv6 addresses are of this machine, of a network, of a group, or stand for an IPv4 address (RFC 4291 section 2.4).
+_GLOBAL_UNICAST = ip_network("2000::/3")
 
 
 def is_loopback_host(host: str) -> bool:
@@ -20,6 +22,21 @@ def is_loopback_host(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_public_address(address: str) -> bool:
+    """Whether this is the address of one machine on the public internet, and of none in a private network (RFC 6890).
+
+    Does not check: whose it is.
+    """
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(found, IPv6Address):
+        # A 6to4 address holds an IPv4 address, which may be private.
+        return found in _GLOBAL_UNICAST and found.is_global and found.sixtofour is None
+    return found.is_global and not found.is_multicast
 
 
 def url_problem(url: str, *, allow_insecure_http: bool, query_allowed: bool = True) -> str | None:

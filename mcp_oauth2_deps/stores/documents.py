@@ -5,6 +5,7 @@ What a document means does not belong here.
 
 import asyncio
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ import httpx
 from mcp_oauth2_deps.errors import DocumentError
 from mcp_oauth2_deps.protocol.content_codings import BodyError, body_decoder
 from mcp_oauth2_deps.protocol.encoding import parse_json_object
-from mcp_oauth2_deps.protocol.urls import url_problem
+from mcp_oauth2_deps.protocol.urls import is_loopback_host, is_public_address, url_problem
 from mcp_oauth2_deps.stores.environment import certificate_fault, certificate_variable, proxy_fault, proxy_variable
 from mcp_oauth2_deps.stores.metering import Meter
 
@@ -55,17 +56,25 @@ class HTTPDocuments:
     """Documents over https: certificates verified, no redirects, bounded in time and size."""
 
     def __init__(
-        self, *, timeout: float, allow_insecure_http: bool = False, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        *,
+        timeout: float,
+        allow_insecure_http: bool = False,
+        public_only: bool = False,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Nothing is opened yet.
 
         Args:
             timeout: seconds for one whole exchange, from the name look-up to the last byte.
             allow_insecure_http: http for loopback hosts.
+            public_only: for URLs that strangers choose. A host that is not a loopback host by its name is asked only where all
+                its addresses are public, and never through a proxy, which would look them up by itself.
             transport: what carries the requests instead of the network, in tests.
         """
         self._timeout = timeout
         self._allow_insecure_http = allow_insecure_http
+        self._public_only = public_only
         self._transport = transport
         self._tls: ssl.SSLContext | None = None
 
@@ -112,7 +121,9 @@ class HTTPDocuments:
 
     async def _exchange(self, url: str) -> tuple[bytes, str]:
         meter = Meter()
-        async with self._client() as client, client.stream("GET", url, extensions={"trace": meter.trace}) as response:
+        target, headers, pinned = await _pinned(url) if self._public_only else (httpx.URL(url), {}, {})
+        extensions = {"trace": meter.trace, **pinned}
+        async with self._client() as client, client.stream("GET", target, headers=headers, extensions=extensions) as response:
             if response.is_redirect:
                 raise DocumentError(f"it answers with a redirect ({response.status_code}), which is not followed")
             if response.status_code != httpx.codes.OK:
@@ -143,6 +154,7 @@ class HTTPDocuments:
                 timeout=None,  # noqa: S113  # the deadline is set around the whole exchange
                 headers={"Accept": "application/json", "Accept-Encoding": "identity"},
                 transport=self._transport,
+                trust_env=not self._public_only,
                 # Plain http is for loopback, where a configured proxy cannot reach.
                 mounts={"http://": self._transport or httpx.AsyncHTTPTransport(verify=tls)},
             )
@@ -154,8 +166,32 @@ class HTTPDocuments:
 
     def _way(self, url: str) -> str:
         """The proxy on the way to this URL, as part of a sentence: what fails may be the proxy."""
-        name = proxy_variable(url) if self._transport is None and url.startswith("https:") else None
+        proxied = self._transport is None and not self._public_only and url.startswith("https:")
+        name = proxy_variable(url) if proxied else None
         return "" if name is None else f" through the proxy of the environment variable {name}"
+
+
+async def _pinned(url: str) -> tuple[httpx.URL, dict[str, str], dict[str, str]]:
+    """The URL with a public address in place of its host, and the field and the extension by which the host is named still.
+
+    The host is looked up once, and the connection goes to the address that was looked at: a name that is looked up again for
+    the connection can lead to a private address the second time (DNS rebinding).
+
+    Raises:
+        DocumentError: the host has no address, or one that is not public.
+    """
+    named = httpx.URL(url)
+    host = named.raw_host.decode("ascii")
+    if is_loopback_host(host):
+        return named, {}, {}
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, named.port or 443, type=socket.SOCK_STREAM)
+    except OSError:
+        raise DocumentError("its host has no address", unreachable=True) from None
+    addresses = [str(entry[4][0]) for entry in found]
+    if not all(map(is_public_address, addresses)):
+        raise DocumentError("its host has an address that is not on the public internet")
+    return named.copy_with(host=addresses[0]), {"Host": named.netloc.decode("ascii")}, {"sni_hostname": host}
 
 
 def _prepared_tls() -> ssl.SSLContext:

@@ -17,8 +17,9 @@ from starlette.routing import Route
 
 from mcp_oauth2_deps.errors import DocumentError
 from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS
-from mcp_oauth2_deps.stores.documents import Document
+from mcp_oauth2_deps.stores.documents import Document, DocumentSource, HTTPDocuments
 from mcp_oauth2_deps.testing.authorization_server.browsers import TrustedPages
+from mcp_oauth2_deps.testing.authorization_server.client_documents import ClientDocuments
 from mcp_oauth2_deps.testing.authorization_server.clients import Client, ClientStore
 from mcp_oauth2_deps.testing.authorization_server.grants import GrantStore
 from mcp_oauth2_deps.testing.authorization_server.login import LoginRoutes
@@ -34,6 +35,7 @@ _NOTICE = (
 # The metadata and the keys are public: every page may read them. Login and consent are for people: no page may.
 _PUBLIC = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])]
 # A route that does not list OPTIONS answers 405 before its middleware sees the preflight (Starlette 1.10).
+_DOCUMENT_SECONDS = 5
 _GET, _POST = ["GET", "OPTIONS"], ["POST", "OPTIONS"]
 
 
@@ -58,13 +60,15 @@ class DevelopmentIssuer:
     Attributes:
         url: the issuer identifier; `serve` replaces it by where it serves.
         audience: `aud` of the tokens from `token()`, unless one is given there, and the resource of a request that names none.
-        clients: who may fetch tokens, by client identifier; others may register over HTTP.
+        clients: who may fetch tokens, by client identifier; others may register over HTTP, or have as identifier the URL of a
+            document about them, on https or on loopback.
         resources: the only resources (RFC 8707) it has tokens for; when empty, every resource.
         scopes: the only scopes that a person can grant, with descriptions; when empty, every scope.
         users: who can log in, with their passwords. By default alice and bob; the password of each is the name.
         hint: what the login page says below the form.
         lifetime: of the tokens that the token endpoint gives, in seconds.
         clock: seconds that never go back; for the ages of codes, sessions and registrations.
+        documents: where the documents about clients come from; by default https on the public internet, and loopback.
         requests: how many requests came for each path.
     """
 
@@ -80,6 +84,7 @@ class DevelopmentIssuer:
         users: Mapping[str, str] | None = None,
         lifetime: int = 3600,
         clock: Callable[[], float] = time.monotonic,
+        documents: DocumentSource | None = None,
     ) -> None:
         """Makes a signing key for `algorithm` (a JWS name such as `ES256`); the rest is described at the class.
 
@@ -99,6 +104,8 @@ class DevelopmentIssuer:
         self.clock = clock
         self.requests: Counter[str] = Counter()
         self.known_clients = ClientStore(self.clients, clock)
+        self.documents = documents or HTTPDocuments(timeout=_DOCUMENT_SECONDS, allow_insecure_http=True, public_only=True)
+        self.client_documents = ClientDocuments(self.documents, self.known_clients, clock)
         self.grants = GrantStore(clock)
         self._login = LoginRoutes(self)
         self._keys = [SigningKey.generate(algorithm)]
@@ -151,6 +158,7 @@ class DevelopmentIssuer:
             "authorization_endpoint": self._at("/authorize"),
             "token_endpoint": self._at("/token"),
             "registration_endpoint": self._at("/register"),
+            "client_id_metadata_document_supported": True,
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "grant_types_supported": list(GRANT_TYPES),

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from client_document import client_document
 from processes import (
     HOST,
     SUPPORT,
@@ -93,13 +94,21 @@ def guarded_server(request):
 
 
 @pytest.fixture(scope="session")
-def demo_server(tmp_path_factory):
-    """The demo, as anybody starts it."""
+def published_client(tmp_path_factory):
+    """A document about a client, for those that do not register."""
+    with client_document(tmp_path_factory.mktemp("client")) as document:
+        yield document
+
+
+@pytest.fixture(scope="session")
+def demo_server(tmp_path_factory, published_client):
+    """The demo, as anybody starts it; it also trusts the certificate of the published document."""
     port, issuer_port = free_port(), free_port()
     server = GuardedServer(f"http://{HOST}:{issuer_port}", port, tmp_path_factory.mktemp("demo") / "demo.log")
     command = [sys.executable, "-m", "mcp_oauth2_deps.demo", "--port", str(port), "--issuer-port", str(issuer_port)]
+    trusted = environment(SSL_CERT_FILE=published_client.certificate)
     with server.log_path.open("w") as log:
-        process = subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, env=trusted, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
     try:
         wait_until_it_answers(server.mcp_url, process, server.log_path, status=401)
         yield server

@@ -52,6 +52,19 @@ def test_the_typescript_sdks_log_in_and_step_up(dance, guarded_server, node_clie
     assert_danced(done, guarded_server.mcp_url)
 
 
+@pytest.mark.parametrize("guarded_server", ["demo"], indirect=True)
+@pytest.mark.parametrize("driver", [["python_sdk.py", "auto"], ["typescript.mjs", "sdk"], ["typescript.mjs", "client", "auto"]])
+def test_a_client_that_did_not_register_logs_in_by_the_document_about_it(
+    dance, guarded_server, node_clients, published_client, driver
+):
+    script, *arguments = driver
+    interpreter = program("node") if script.endswith(".mjs") else sys.executable
+    url = guarded_server.mcp_url
+    done = dance(interpreter, DRIVERS / script, url, *arguments, CLIENT_DOCUMENT=published_client.url)
+    assert_danced(done, url)
+    assert {request["client_id"] for request in done.authorizations} == {published_client.url}
+
+
 @wires
 def test_mcp_remote_logs_in_and_steps_up_for_a_stdio_client(dance, guarded_server, node_clients, mode, protocol):
     done = dance(

@@ -2,7 +2,15 @@
 
 import pytest
 
-from mcp_oauth2_deps.protocol.urls import host_fields, is_loopback_host, origin_of, path_of, url_problem, without_user
+from mcp_oauth2_deps.protocol.urls import (
+    host_fields,
+    is_loopback_host,
+    is_public_address,
+    origin_of,
+    path_of,
+    url_problem,
+    without_user,
+)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.0.9", "::1"])
@@ -15,6 +23,23 @@ def test_only_this_machine_answers_at_a_loopback_host(host):
 )
 def test_a_host_that_may_be_elsewhere_is_no_loopback_host(host):
     assert not is_loopback_host(host)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111"])
+def test_an_address_of_one_machine_on_the_internet_is_public(address):
+    assert is_public_address(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *["127.0.0.1", "10.0.0.1", "100.64.0.1", "169.254.169.254", "192.168.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255"],
+        *["::1", "::", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "64:ff9b::7f00:1", "2002:7f00:1::", "2001::1", "fc00::1", "fec0::1"],
+        *["fe80::1%eth0", "ff02::1", "2001:db8::1", "a.example", ""],
+    ],
+)
+def test_an_address_of_this_machine_of_a_network_or_of_a_group_is_not_public(address):
+    assert not is_public_address(address)
 
 
 @pytest.mark.parametrize(

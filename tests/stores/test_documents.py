@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import socket
 import subprocess
 import sys
 import zlib
@@ -88,6 +89,64 @@ async def test_a_url_that_is_not_to_be_trusted_is_not_asked(url):
 
 async def test_loopback_http_is_asked_when_allowed():
     assert (await documents(httpx.Response(200, json={}), allow_insecure_http=True).fetch("http://127.0.0.1/")).content == {}
+
+
+class Names:
+    """Stands for the look-up of names: each look-up of a name gives the next of its answers."""
+
+    def __init__(self, monkeypatch, *answers):
+        self._answers = list(answers)
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", self)
+
+    async def __call__(self, host, port, **_):
+        if not self._answers:
+            raise socket.gaierror("unknown")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self._answers.pop(0)]
+
+
+async def test_a_strangers_url_is_asked_at_the_address_that_was_found_public(monkeypatch):
+    Names(monkeypatch, ["8.8.8.8"], ["127.0.0.1"])
+    asked = []
+
+    async def respond(request):
+        asked.append((str(request.url), request.headers["host"], request.extensions["sni_hostname"]))
+        return httpx.Response(200, headers=JSON, stream=httpx.ByteStream(b"{}"))
+
+    await HTTPDocuments(timeout=5, public_only=True, transport=httpx.MockTransport(respond)).fetch("https://a.example:8443/x?y")
+    assert asked == [("https://8.8.8.8:8443/x?y", "a.example:8443", "a.example")]
+
+
+@pytest.mark.parametrize("addresses", [["10.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["::1"], ["169.254.169.254"]])
+async def test_a_strangers_url_whose_host_has_a_private_address_is_not_asked(monkeypatch, addresses):
+    Names(monkeypatch, addresses)
+    with pytest.raises(DocumentError, match="not on the public internet"):
+        await documents(AssertionError("asked"), public_only=True).fetch("https://a.example/x")
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "[::ffff:127.0.0.1]", "[fe80::1]", "2130706433", "127.1", "0x7f000001"])
+async def test_a_strangers_url_with_a_private_address_in_any_spelling_is_not_asked(host):
+    with pytest.raises(DocumentError, match="not on the public internet"):
+        await documents(AssertionError("asked"), public_only=True).fetch(f"https://{host}/x")
+
+
+async def test_a_strangers_url_without_an_address_is_not_asked(monkeypatch):
+    Names(monkeypatch)
+    with pytest.raises(DocumentError, match="its host has no address"):
+        await documents(AssertionError("asked"), public_only=True).fetch("https://a.example/x")
+
+
+async def test_a_strangers_url_may_name_this_machine_outright():
+    answer = documents(httpx.Response(200, json={}), public_only=True, allow_insecure_http=True)
+    assert (await answer.fetch("http://localhost:8000/x")).content == {}
+
+
+async def test_a_proxy_does_not_look_up_the_host_of_a_strangers_url(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "no proxy at all")
+    Names(monkeypatch, ["10.0.0.1"], ["8.8.8.8"])
+    with pytest.raises(DocumentError, match="not on the public internet"):
+        await HTTPDocuments(timeout=5, public_only=True).fetch("https://a.example/x")
+    with pytest.raises(DocumentError, match="HTTPS_PROXY"):
+        await HTTPDocuments(timeout=5).fetch("https://a.example/x")
 
 
 async def test_a_slow_drip_does_not_stretch_the_deadline():

@@ -171,6 +171,7 @@ def test_the_metadata_names_what_clients_look_for(make_browser, path):
         "token_endpoint": f"{base}/token",
         "registration_endpoint": f"{base}/register",
         "scopes_supported": ["a", "b", "offline_access"],
+        "client_id_metadata_document_supported": True,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],

@@ -9,6 +9,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS, is_scope_token
+from mcp_oauth2_deps.testing.authorization_server.client_documents import ClientDocuments
 from mcp_oauth2_deps.testing.authorization_server.clients import ClientStore
 from mcp_oauth2_deps.testing.authorization_server.grants import GrantStore
 from mcp_oauth2_deps.testing.authorization_server.parameters import RefusedError
@@ -32,6 +33,7 @@ class Authority(Protocol):
     lifetime: int
     clock: Callable[[], float]
     known_clients: ClientStore
+    client_documents: ClientDocuments
     grants: GrantStore
 
     def token(self, *, subject: str, client_id: str, scopes: Iterable[str], audience: str, expires_in: float) -> str:

@@ -6,12 +6,13 @@ RFC 6749 section 4.1.1, RFC 7636 section 4.3, RFC 8707 section 2.1, RFC 9207 sec
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.responses import Response
 
 from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS
 from mcp_oauth2_deps.testing.authorization_server.authority import Authority, choose_resource, choose_scopes
+from mcp_oauth2_deps.testing.authorization_server.client_documents import is_document_url
 from mcp_oauth2_deps.testing.authorization_server.clients import Client
 from mcp_oauth2_deps.testing.authorization_server.parameters import MAX_QUERY_BYTES, RefusedError, once_each, read_parameters
 
@@ -34,6 +35,11 @@ class ReturnAddress:
     uri: str
     state: str | None
     issuer: str
+
+    @property
+    def publisher(self) -> str | None:
+        """The host where the document about the client is, for a client that did not register."""
+        return urlsplit(self.client_id).netloc if is_document_url(self.client_id) else None
 
     def redirect(self, **answer: str) -> Response:
         """The redirect to the client; always with `iss` (RFC 9207 section 2)."""
@@ -62,7 +68,7 @@ class AuthorizationRequest:
     prompts: frozenset[str]
 
 
-def read_return_address(authority: Authority, query: bytes) -> tuple[Mapping[str, list[str]], ReturnAddress]:
+async def read_return_address(authority: Authority, query: bytes) -> tuple[Mapping[str, list[str]], ReturnAddress]:
     """The parameters, and where to answer; later errors are reported to the client, by redirect.
 
     Raises:
@@ -76,7 +82,12 @@ def read_return_address(authority: Authority, query: bytes) -> tuple[Mapping[str
     except RefusedError as refused:
         raise NoReturnAddressError(f"The request cannot be read: {refused.description}.") from None
     client_id = names.get("client_id", "")
-    client = authority.known_clients.find(client_id)
+    try:
+        client = await authority.client_documents.look_up(client_id)
+    except RefusedError as refused:
+        raise NoReturnAddressError(
+            f"The program that sent you here says that {client_id} describes it. That cannot be used: {refused.description}."
+        ) from None
     if client is None:
         raise NoReturnAddressError(
             "The program that sent you here is not registered. This issuer forgets programs when it restarts: "

@@ -116,10 +116,18 @@ class ClientStore:
         """The client of this identifier."""
         return self._known.get(client_id) or self._registered.get(client_id)
 
+    def is_given(self, client_id: str) -> bool:
+        """Whether the client was given at the start."""
+        return client_id in self._known
+
+    def keep(self, client_id: str, client: Client) -> None:
+        """Remembers a client that has brought its own identifier."""
+        self._registered[client_id] = client
+
     def add(self, client: Client) -> str:
         """Remembers a client that registers; returns its identifier."""
         client_id = uuid4().hex
-        self._registered[client_id] = client
+        self.keep(client_id, client)
         return client_id
 
     def authenticate(self, authorization: str, form: Mapping[str, str]) -> tuple[str, Client]:

@@ -84,7 +84,7 @@ class LoginRoutes:
         if http.headers.get("sec-fetch-dest", "document") != "document":
             return error_page("This page is for people, in a window of its own.", 403)
         try:
-            parameters, address = read_return_address(self._authority, http.scope["query_string"])
+            parameters, address = await read_return_address(self._authority, http.scope["query_string"])
         except NoReturnAddressError as error:
             return error_page(str(error), 400)
         session = self._session(http)

@@ -47,7 +47,7 @@ _FRAME = """<!doctype html>
 </html>
 """
 _LOGIN = """{error}
-<p><strong>{client}</strong> asks for access to <strong>{resource}</strong>.</p>
+<p><strong>{client}</strong>{publisher} asks for access to <strong>{resource}</strong>.</p>
 <form method="post" action="/authorize/login">
 {hidden}
 <label>Name
@@ -61,7 +61,7 @@ _LOGIN = """{error}
 _CONSENT = """<p>You are logged in as <strong>{user}</strong>.</p>
 <dl>
 <dt>Who asks</dt><dd>{client}</dd>
-<dt>Access to</dt><dd>{resource}</dd>
+{publisher}<dt>Access to</dt><dd>{resource}</dd>
 <dt>The answer goes to</dt><dd>{destination}</dd>
 </dl>
 <form method="post" action="/authorize/consent">
@@ -74,6 +74,8 @@ _CONSENT = """<p>You are logged in as <strong>{user}</strong>.</p>
 <button type="submit" name="decision" value="deny">Deny</button>
 <button type="submit" name="decision" value="switch">Log in as somebody else</button>
 </form>
+"""
+_PUBLISHER = """<dt>Who says so</dt><dd>{publisher}</dd>
 """
 _SCOPE = (
     '<label><input type="checkbox" name="scope" value="{scope}" checked> <strong>{scope}</strong> {description} {granted}</label>'
@@ -97,10 +99,12 @@ def login_page(
     request: AuthorizationRequest, hidden: Mapping[str, str], *, user: str = "", error: str = "", hint: str = ""
 ) -> Response:
     """Asks for name and password."""
+    publisher = request.return_address.publisher
     content = _fill(
         _LOGIN,
         error=_fill(_ERROR, message=error) if error else "",
         client=request.return_address.client.name or request.return_address.client_id,
+        publisher=f" of {publisher}" if publisher else "",
         resource=request.resource,
         hidden=_fill(_HIDDEN, **hidden),
         user=user,
@@ -125,10 +129,12 @@ def consent_page(
     for scope in sorted(request.scopes):
         note = "(already granted)" if scope in granted else ""
         rows.append(_fill(_SCOPE, scope=scope, description=descriptions.get(scope, ""), granted=note))
+    publisher = request.return_address.publisher
     content = _fill(
         _CONSENT,
         user=user,
         client=request.return_address.client.name or request.return_address.client_id,
+        publisher=_fill(_PUBLISHER, publisher=publisher) if publisher else "",
         resource=request.resource,
         destination=_site(request.return_address.uri),
         hidden=_fill(_HIDDEN, **hidden),

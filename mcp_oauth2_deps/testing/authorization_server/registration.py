@@ -25,7 +25,7 @@ async def answer_registration(clients: ClientStore, request: Request) -> Respons
     """The new client's metadata, or the error of RFC 7591 section 3.2.2; metadata it does not know is ignored."""
     try:
         metadata = _read_metadata(await read_body(request))
-        client, answer = _read_client(metadata, in_page=comes_from_a_page(request))
+        client, answer = read_client(metadata, in_page=comes_from_a_page(request))
     except RefusedError as refused:
         return refused.answer()
     registered = {"client_id": clients.add(client), "client_id_issued_at": int(time.time()), **answer}
@@ -46,7 +46,12 @@ def _read_metadata(body: bytes) -> dict[str, Any]:
     return {name: value for name, value in metadata.items() if value is not None}
 
 
-def _read_client(metadata: Mapping[str, Any], *, in_page: bool) -> tuple[Client, dict[str, object]]:
+def read_client(metadata: Mapping[str, Any], *, in_page: bool = False) -> tuple[Client, dict[str, object]]:
+    """The client that these members describe (RFC 7591 section 2), and what it is told of itself.
+
+    Raises:
+        RefusedError: a member is missing or wrong.
+    """
     redirect_uris = _read_redirect_uris(metadata)
     name = metadata.get("client_name", "")
     # Also refuses lone surrogates, and characters that reverse the direction of text and so could show a false name.

@@ -1,4 +1,5 @@
 // The official TypeScript SDKs: `typescript.mjs MCP_URL sdk` (1.x), or `client` (2.x) with `legacy` or `auto` after it.
+// `CLIENT_DOCUMENT` is the URL of a document about it, for issuers that take one.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
@@ -16,6 +17,7 @@ const { Client, StreamableHTTPClientTransport, UnauthorizedError } = await LIBRA
 
 // Everything is kept for as long as the program runs.
 class Memory {
+  clientMetadataUrl = process.env.CLIENT_DOCUMENT;
   redirectUrl = 'http://127.0.0.1:1/callback'; // nobody listens there: the address is read, not asked for
   clientMetadata = {
     client_name: `TypeScript ${library}`,
