@@ -10,11 +10,12 @@ from mcp_oauth2_deps.fastapi.scheme import (
     require_scopes,
     until_expiry,
 )
-from mcp_oauth2_deps.models import AccessToken, Presented
+from mcp_oauth2_deps.models import AccessToken, Presented, Verified
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.settings import OAuth2Settings
 from mcp_oauth2_deps.stores.documents import Document, DocumentSource
 from mcp_oauth2_deps.stores.jwks import JWKSStore
+from mcp_oauth2_deps.verifiers import Verifier
 
 __all__ = [
     "AccessToken",
@@ -27,6 +28,8 @@ __all__ = [
     "OAuth2Settings",
     "Presented",
     "TokenPolicy",
+    "Verified",
+    "Verifier",
     "errors",
     "optional_token",
     "protected_resource_router",

@@ -6,7 +6,7 @@ HTTP answers and frameworks do not belong here, nor the rules about a JWT.
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from mcp_oauth2_deps.events import Events, Explanation
 from mcp_oauth2_deps.explanations import Trusted, explain
 from mcp_oauth2_deps.instrumentation.logging import logged
 from mcp_oauth2_deps.jwt_verifier import FixedIssuers, JWTVerifier
-from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, Verified, digest_of
+from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, digest_of
 from mcp_oauth2_deps.protocol.confirmations import verify_provable
 from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
@@ -25,19 +25,9 @@ from mcp_oauth2_deps.settings import OAuth2Settings
 from mcp_oauth2_deps.stores.documents import DocumentSource, HTTPDocuments
 from mcp_oauth2_deps.stores.jwks import JWKSStore
 from mcp_oauth2_deps.stores.verified import VerifiedTokens
+from mcp_oauth2_deps.verifiers import ForeignVerifier, Verifier
 
 _LONGEST_SLEEP = 60.0
-
-
-class Verifier(Protocol):
-    """Turns one kind of token into a verified one."""
-
-    async def verify(self, presented: Presented) -> Verified | None:
-        """The verified token; none when it is a token of another kind, which the next verifier may know.
-
-        Raises:
-            OAuth2Error: it is of this kind, and not good.
-        """
 
 
 class Binding(Protocol):
@@ -97,6 +87,7 @@ class Authenticator:
         settings: OAuth2Settings,
         *,
         documents: DocumentSource | None = None,
+        verifiers: Sequence[Verifier] = (),
         wall_clock: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -106,6 +97,7 @@ class Authenticator:
         Args:
             settings: what to trust.
             documents: how metadata and keys are fetched, if not over HTTP.
+            verifiers: for tokens that are no JWT, asked in this order.
             wall_clock: epoch seconds, for the claims.
             clock: seconds, never going back, for the age of keys.
             sleep: lets so many seconds pass, while somebody waits for the end of a token.
@@ -121,18 +113,21 @@ class Authenticator:
             scope_claims=settings.scope_claims,
             scope_hierarchy=transitive_hierarchy(settings.scope_hierarchy),
         )
-        self._documents = documents or HTTPDocuments(
-            timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http
-        )
+        insecure = settings.allow_insecure_http
+        self._documents = documents or HTTPDocuments(timeout=settings.http_timeout, allow_insecure_http=insecure)
         self.events = logged(Events(), clock)
         self.jwks_store = self._make_store(self._documents, clock)
         self._now = wall_clock
         self._sleep = sleep
         self._memory = VerifiedTokens(settings.token_cache_size) if settings.token_cache_size else None
-        issuers = FixedIssuers(self.policy, self.jwks_store)
-        self._verifiers: tuple[Verifier, ...] = (JWTVerifier(self.policy, issuers, wall_clock),)
+        self._verifiers = self._in_order(verifiers)
         self._bindings: tuple[Binding, ...] = ()
         self._checks: tuple[TokenCheck, ...] = ()
+
+    def _in_order(self, foreign: Sequence[Verifier]) -> tuple[Verifier, ...]:
+        # The JWT verifier is the first, so that no other is asked about what it refuses.
+        first = JWTVerifier(self.policy, FixedIssuers(self.policy, self.jwks_store), self._now)
+        return (first, *(ForeignVerifier(verifier, self._now, self.policy.leeway) for verifier in foreign))
 
     def _make_store(self, documents: DocumentSource, clock: Callable[[], float]) -> JWKSStore:
         uri = self.settings.jwks_uri
@@ -198,13 +193,14 @@ class Authenticator:
     async def authenticate(self, presented: Presented) -> AccessToken:
         """Guarantees that the token is a signed access token of a trusted issuer for this resource, valid now.
 
+        A token that is no JWT is as good as the verifier says that was given for its kind.
         If the token is bound to a key, what was presented proves that the caller holds the key.
 
         Does not check: scopes, and whether the token was revoked at the issuer.
 
         Raises:
             InvalidTokenError: it is not; the reason says why.
-            IssuerUnavailableError: the keys to judge it cannot be had.
+            IssuerUnavailableError, StoreUnavailableError: the keys, or what else must be asked to judge it, cannot be had.
         """
         token, memory = presented.token, self._memory
         if len(token) > MAX_TOKEN_BYTES:
@@ -231,7 +227,8 @@ class Authenticator:
             error.issuer, error.key_id = verified.token.issuer, verified.key_id
             error.subject, error.client_id = verified.token.subject, verified.token.client_id
             raise
-        if memory is not None and known is None:
+        # What would not be found good later must not push out what would.
+        if memory is not None and known is None and verified.still_holds(self._now(), self.policy.leeway):
             memory.remember(digest, verified)
         return verified.token
 

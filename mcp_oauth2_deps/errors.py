@@ -85,6 +85,19 @@ class IssuerUnavailableError(OAuth2Error):
         self.retry_after = retry_after
 
 
+class StoreUnavailableError(OAuth2Error):
+    """What must be asked to judge a token does not answer: 503 with `Retry-After`. The token may be good.
+
+    Attributes:
+        retry_after: seconds until it may be tried again, at least 1.
+    """
+
+    def __init__(self, cause: str, *, retry_after: int = 5) -> None:
+        """The cause is for the log: in one line, and nothing of the token."""
+        super().__init__("store_unavailable", cause)
+        self.retry_after = retry_after
+
+
 class DocumentError(Exception):
     """A document of the issuer could not be had or used.
 

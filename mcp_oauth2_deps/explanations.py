@@ -78,6 +78,7 @@ _CURES: Mapping[str, str] = {
         "line break from a file"
     ),
     "oversized_credentials": "Tokens above 16 KiB are not read; let the issuer put fewer groups or roles into the token",
+    "store_unavailable": "The line before, or its cause, says what does not answer",
     "issuer_unavailable": "The line about the keys of the issuer says what failed",
 }
 _AT_ISSUER = (

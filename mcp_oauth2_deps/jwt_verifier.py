@@ -11,7 +11,15 @@ from typing import Protocol
 from mcp_oauth2_deps.errors import InvalidTokenError
 from mcp_oauth2_deps.models import Presented, Verified
 from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, parse_json_object
-from mcp_oauth2_deps.protocol.jws import SignatureKey, UnverifiedHeader, read_header, split_token, verify_signature
+from mcp_oauth2_deps.protocol.jws import (
+    SignatureKey,
+    UnverifiedHeader,
+    UnverifiedToken,
+    looks_like_jwt,
+    read_header,
+    split_token,
+    verify_signature,
+)
 from mcp_oauth2_deps.protocol.keys import KeySet
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header, verify_issuer
@@ -65,8 +73,8 @@ class JWTVerifier:
         self._now = now
         self._headers: dict[bytes, UnverifiedHeader] = {}
 
-    async def verify(self, presented: Presented) -> Verified:
-        """The verified token, with the binding that its caller has yet to prove.
+    async def verify(self, presented: Presented) -> Verified | None:
+        """The verified token, with the binding that its caller has yet to prove; none for what nobody takes for a JWT.
 
         Does not check: the binding, scopes, whether the token was revoked at the issuer.
 
@@ -74,9 +82,10 @@ class JWTVerifier:
             InvalidTokenError: it is no such token; the reason says why.
             IssuerUnavailableError: the keys to judge it cannot be had.
         """
-        token = split_token(presented.token)
-        known_header = self._headers.get(token.header_segment)
-        header = known_header or self._read_header(token.header_segment)
+        read = self._read(presented.token)
+        if read is None:
+            return None
+        token, header = read
         # An error is given what is known so far, for the log. Until the signature holds, subject and client are anybody's word.
         try:
             claims = _parse(token.payload)
@@ -102,9 +111,18 @@ class JWTVerifier:
             error.subject = _text(claims.get("sub"))
             error.client_id = _text(claims.get("client_id") or claims.get("azp"))
             raise
-        if known_header is None:
-            self._remember_header(token.header_segment, header)
+        self._remember_header(token.header_segment, header)
         return Verified(access_token, confirmation, partial(issuer.keys.are, key_set), header.kid)
+
+    def _read(self, text: str) -> tuple[UnverifiedToken, UnverifiedHeader] | None:
+        try:
+            token = split_token(text)
+            known = self._headers.get(token.header_segment)
+            return token, known or self._read_header(token.header_segment)
+        except InvalidTokenError:
+            if looks_like_jwt(text):
+                raise
+            return None
 
     def _read_header(self, segment: bytes) -> UnverifiedHeader:
         header = read_header(segment)
@@ -120,6 +138,8 @@ class JWTVerifier:
 
         Only headers of good tokens: headers of bad ones, which anybody can vary, must not push good ones out.
         """
+        if segment in self._headers:
+            return
         if len(self._headers) >= _MOST_HEADERS:
             self._headers.clear()
         self._headers[segment] = header

@@ -186,11 +186,16 @@ class AccessToken(NeverFromRequest):
             object.__setattr__(self, "scopes", frozenset(self.scopes))
 
 
+def _unknown() -> bool:
+    """The evidence where there is none: nothing holds longer than for one request."""
+    return False
+
+
 class _Verified(NamedTuple):
     token: AccessToken
-    confirmation: Confirmation | None
-    evidence: Callable[[], bool]
-    key_id: str | None
+    confirmation: Confirmation | None = None
+    evidence: Callable[[], bool] = _unknown
+    key_id: str | None = None
 
 
 class Verified(NeverFromRequest, _Verified):
@@ -200,6 +205,7 @@ class Verified(NeverFromRequest, _Verified):
         token: what it says.
         confirmation: what it is bound to; none when it is a plain bearer token.
         evidence: whether that for which it was found good is still so, apart from its expiry; asked whenever it is used again.
+            Without it the token is remembered for no other request, and verified again each time.
         key_id: `kid` of the key that signed it.
     """
 

@@ -25,6 +25,7 @@ ROOMS = (
     ("setting_errors",),
     ("explanations",),
     ("jwt_verifier",),
+    ("verifiers",),
     ("stores",),
     ("instrumentation",),
     ("events",),

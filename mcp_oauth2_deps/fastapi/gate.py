@@ -23,6 +23,7 @@ from mcp_oauth2_deps.protocol.challenges import challenge_for, header_fields
 from mcp_oauth2_deps.protocol.resource_metadata import metadata_url
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 from mcp_oauth2_deps.settings import OAuth2Settings
+from mcp_oauth2_deps.verifiers import Verifier
 
 # Key in the ASGI scope. Maps each gate to (what was sent, verified token), so that a request is verified once.
 MEMORY_KEY = "mcp_oauth2_deps"
@@ -38,9 +39,12 @@ class Gate:
         verifiers: the dependencies that ask this gate for a token; their scheme names them.
     """
 
-    def __init__(self, settings: OAuth2Settings | None, authenticator: Authenticator | None) -> None:
+    def __init__(
+        self, settings: OAuth2Settings | None, authenticator: Authenticator | None, verifiers: Sequence[Verifier] = ()
+    ) -> None:
         """Nothing is read or fetched yet; without arguments settings are read from the environment on first use."""
-        self._configured = authenticator or (None if settings is None else Authenticator(settings))
+        self._foreign = tuple(verifiers)
+        self._configured = authenticator or (None if settings is None else Authenticator(settings, verifiers=self._foreign))
         self._authenticator = self._configured
         self._requirements: dict[int, tuple[Any, ScopeRequirement]] = {}
         self.scopes = ScopeBook()
@@ -50,7 +54,7 @@ class Gate:
     def authenticator(self) -> Authenticator:
         """The authenticator; made from the environment on first use when no settings were given."""
         if self._authenticator is None:
-            self._authenticator = Authenticator(OAuth2Settings())
+            self._authenticator = Authenticator(OAuth2Settings(), verifiers=self._foreign)
         return self._authenticator
 
     @property

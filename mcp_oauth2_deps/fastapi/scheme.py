@@ -3,7 +3,7 @@
 Deciding about a connection does not belong here; all of these ask the scheme's gate.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from inspect import Parameter, Signature
@@ -25,6 +25,7 @@ from mcp_oauth2_deps.fastapi.token_end import TokenOverError, until_over
 from mcp_oauth2_deps.models import AccessToken
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, scope_requirement
 from mcp_oauth2_deps.settings import OAuth2Settings
+from mcp_oauth2_deps.verifiers import Verifier
 
 
 class OptionalToken(SecurityBase):
@@ -69,6 +70,7 @@ class OAuth2BearerScheme(OAuth2):
         settings: OAuth2Settings | None = None,
         *,
         authenticator: Authenticator | None = None,
+        verifiers: Sequence[Verifier] = (),
         scheme_name: str | None = None,
         document_responses: bool = True,
     ) -> None:
@@ -77,11 +79,17 @@ class OAuth2BearerScheme(OAuth2):
         Args:
             settings: what to trust; read from the environment on first use when absent.
             authenticator: a ready one instead, whose settings then count.
+            verifiers: of your own, for tokens that are no JWT, such as the keys of services; asked in this order.
             scheme_name: the name in OpenAPI; needed when an app has several schemes.
             document_responses: tell in OpenAPI how operations refuse: 400, 401, 403 and 503.
+
+        Raises:
+            ValueError: verifiers next to a ready authenticator, which has its own.
         """
+        if authenticator is not None and verifiers:
+            raise ValueError("an authenticator has its own verifiers: write Authenticator(settings, verifiers=[...])")
         self.auto_error = True
-        self.gate = Gate(settings, authenticator)
+        self.gate = Gate(settings, authenticator, verifiers)
         self._description = SchemeDescription(self.gate, scheme_name or type(self).__name__, with_responses=document_responses)
         self.optional_token = OptionalToken(self.gate, self._description)
         self.gate.verifiers = (self, self.optional_token)

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError, IssuerUnavailableError
+from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError, IssuerUnavailableError, StoreUnavailableError
 from mcp_oauth2_deps.events import Events, KeysRefreshed, KeysUnavailable, Refused
 from mcp_oauth2_deps.models import AccessToken
 from mcp_oauth2_deps.protocol.encoding import printable, quoted
@@ -119,6 +119,8 @@ def refusal_facts(event: Refused) -> dict[str, str | None]:
             facts |= {"missing": ",".join(error.missing), "expected": explanation.expected, "held": explanation.found}
         case IssuerUnavailableError():
             facts |= {"issuer": error.issuer}
+        case StoreUnavailableError():
+            facts |= {"cause": str(error)}
     if token is not None:
         facts |= _caller_facts(token)
     return facts | {"request": event.request}

@@ -13,6 +13,7 @@ from mcp_oauth2_deps.errors import (
     IssuerUnavailableError,
     MissingCredentialsError,
     OAuth2Error,
+    StoreUnavailableError,
 )
 from mcp_oauth2_deps.models import Challenge, SchemeChallenge
 from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS
@@ -21,6 +22,7 @@ _MISSING = "An access token is required: send it as 'Authorization: Bearer <toke
 _INVALID_REQUEST = "The request must hold exactly one Authorization field with exactly one well-formed Bearer token."
 _INSUFFICIENT_SCOPE = "The access token does not hold the scopes that this operation needs."
 _UNAVAILABLE = "The token cannot be checked at the moment because the issuer's keys are not available; try again later."
+_UNANSWERED = "The token cannot be checked at the moment; try again later."
 _INVALID_TOKEN = "The access token is not valid for this resource."  # noqa: S105  # a sentence
 _EXPIRED = "The access token has expired."
 
@@ -52,6 +54,8 @@ def challenge_for(
             status, code, sentence = 403, "insufficient_scope", _INSUFFICIENT_SCOPE
         case IssuerUnavailableError():
             return Challenge(503, (), None, _UNAVAILABLE, retry_after=error.retry_after)
+        case StoreUnavailableError():
+            return Challenge(503, (), None, _UNANSWERED, retry_after=error.retry_after)
         case _:
             assert_never(error)  # type: ignore[arg-type]  # the base class is never raised
     parameters = {

@@ -3,6 +3,7 @@
 What header and claims must say does not belong here; neither does choosing a key.
 """
 
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -24,6 +25,7 @@ CURVE_ALGORITHM = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed2551
 SUPPORTED_ALGORITHMS = (*RSA_ALGORITHMS, *CURVE_ALGORITHM.values(), "Ed25519")
 
 MAX_TOKEN_BYTES = 16 * 1024
+_LAX_ALPHABET = str.maketrans("-_", "+/")
 
 _HASHES: dict[str, HashAlgorithm] = {"PS256": SHA256(), "PS384": SHA384(), "PS512": SHA512()}
 _COORDINATE_SIZE = {"P-256": 32, "P-384": 48, "P-521": 66}
@@ -137,6 +139,23 @@ def split_token(token: str) -> UnverifiedToken:
         return UnverifiedToken(header, signing_input, decode_base64url(payload), decode_base64url(signature))
     except ValueError:
         raise InvalidTokenError("malformed") from None
+
+
+def looks_like_jwt(token: str) -> bool:
+    """Whether any reader, however lax, could take the token for a signed JWT.
+
+    It has three parts or more, but not the five of a JWE, and the first decodes to something that begins with `{`: a reader may
+    skip characters that base64 does not have, and white space before the header, and know both alphabets.
+    """
+    dots = token.count(".")
+    if dots < 2 or dots == 4:  # noqa: PLR2004  # between three parts, between five
+        return False
+    header = token[:MAX_TOKEN_BYTES].partition(".")[0].translate(_LAX_ALPHABET)
+    characters = "".join(one for one in header if one.isascii() and (one.isalnum() or one in "+/"))
+    # One character alone holds no byte.
+    characters = characters[: len(characters) - (len(characters) % 4 == 1)]
+    decoded = b64decode(characters + "=" * (-len(characters) % 4))
+    return decoded.lstrip(b" \t\r\n\xef\xbb\xbf").startswith(b"{")
 
 
 def read_header(segment: bytes) -> UnverifiedHeader:

@@ -9,6 +9,7 @@ from mcp_oauth2_deps.errors import (
     IssuerUnavailableError,
     MissingCredentialsError,
     OAuth2Error,
+    StoreUnavailableError,
 )
 from mcp_oauth2_deps.models import Challenge, SchemeChallenge
 from mcp_oauth2_deps.protocol.challenges import challenge_for, header_fields
@@ -79,6 +80,12 @@ def test_an_unavailable_issuer_is_a_503_that_tells_when_to_come_back():
     challenge = challenge_for(error, resource_metadata=METADATA, scopes=("a",))
     assert (challenge.status, header_fields(challenge), challenge.error) == (503, {"Retry-After": "7"}, None)
     assert "issuer.example.com" not in challenge.description
+
+
+def test_what_does_not_answer_is_a_503_that_tells_when_to_come_back_and_not_why():
+    challenge = challenge_for(StoreUnavailableError("the database is away", retry_after=7), resource_metadata=METADATA)
+    assert (challenge.status, header_fields(challenge), challenge.error) == (503, {"Retry-After": "7"}, None)
+    assert "database" not in challenge.description
 
 
 def test_values_are_quoted():
