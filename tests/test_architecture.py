@@ -52,6 +52,7 @@ PURE = (
     "mcp/uri_patterns.py",
     "mcp/uri_hosts.py",
     "mcp/uri_queries.py",
+    "mcp/uri_values.py",
 )
 IMPURE = ("asyncio", "time", "socket", "threading", "httpx", "cachetools", "fastapi", "starlette", "logging")
 

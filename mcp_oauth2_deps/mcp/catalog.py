@@ -3,41 +3,106 @@
 What it takes to be let through does not belong here.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 from mcp_oauth2_deps.mcp.engines.engine import Component, Place
 from mcp_oauth2_deps.mcp.function_scopes import declared_scopes
-from mcp_oauth2_deps.mcp.tool_scopes import Held
-from mcp_oauth2_deps.mcp.uri_patterns import UriMap, UriPattern, moved
+from mcp_oauth2_deps.mcp.template_values import TemplateValues
+from mcp_oauth2_deps.mcp.tool_scopes import Held, ToolScopes, ValueRule
+from mcp_oauth2_deps.mcp.uri_patterns import PatternMemory, UriMap, UriPattern, moved
 from mcp_oauth2_deps.mcp.uris import Uri, read_uri
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 
-class Catalog:
-    """The components of one kind at one time."""
+class PassedRule(NamedTuple):
+    """A rule for some values of a template that other spellings of these values may pass.
 
-    def __init__(self, kind: str, components: Iterable[Component], pattern_of: Callable[[str], UriPattern]) -> None:
+    Attributes:
+        rule: what it is for.
+        template: the template.
+        names: the parameters that the server does not take as they are written.
+    """
+
+    rule: str
+    template: str
+    names: Sequence[str]
+
+
+class Memory:
+    """What is made once for all catalogs of a server: a catalog is made for each message.
+
+    Attributes:
+        patterns: of URIs, by their texts.
+        values: what functions make of the values of templates.
+    """
+
+    def __init__(self) -> None:
+        self.patterns = PatternMemory(UriPattern.of_resource)
+        self.values = TemplateValues()
+
+
+class Catalog:
+    """The components of one kind at one time.
+
+    Attributes:
+        passed_by: the rules for some values of a template that other spellings may pass; each counts for the whole template.
+    """
+
+    def __init__(self, kind: str, components: Iterable[Component], table: ToolScopes, memory: Memory) -> None:
         """Only resources are found by other names than their own.
 
         Args:
             kind: of the components.
             components: all of them.
-            pattern_of: the pattern of a resource's URI; it is asked for all of them at each time, so it should remember.
+            table: the rules, of which some may be for some values of a template only.
+            memory: what was made for other catalogs of the same server.
         """
         self._by_name: dict[str, list[Held]] = {}
         self._of: dict[int, Component] = {}
         self._templates: list[Held] = []
+        self.passed_by: list[PassedRule] = []
         self._resources: list[tuple[UriPattern, Held]] | None = [] if kind == "resources" else None
+        self._table, self._memory = table, memory
+        templates: list[Component] = []
         for component in components:
-            pattern = None if self._resources is None else pattern_of(component.name)
-            held = Held(component.name, declared_by(component), None if pattern is None else pattern.uri)
-            self._by_name.setdefault(component.name, []).append(held)
-            self._of[id(held)] = component
             if component.serves is not None:
-                self._templates.append(held)
-            elif pattern is not None and self._resources is not None:
+                templates.append(component)
+                continue
+            pattern = None if self._resources is None else memory.patterns.of(component.name)
+            held = Held(component.name, declared_by(component), None if pattern is None else pattern.uri)
+            self._add(component, held)
+            if pattern is not None and self._resources is not None:
                 self._resources.append((pattern, held))
+        for template in templates:
+            self._templates.append(self._add(template, self._template(template, templates)))
+
+    def _add(self, component: Component, held: Held) -> Held:
+        self._by_name.setdefault(component.name, []).append(held)
+        self._of[id(held)] = component
+        return held
+
+    def _template(self, component: Component, templates: Iterable[Component]) -> Held:
+        held = Held(component.name, declared_by(component), self._memory.patterns.of(component.name).uri)
+        rules = [
+            rule for rule in self._table.for_values_of(component.name) if not self._means_another(rule, component, templates)
+        ]
+        if not rules:
+            return held
+        kept = self._memory.values.kept_by(component.functions)
+        unsafe = [(rule, names) for rule in rules if (names := rule.values.converted(kept))]
+        self.passed_by += [PassedRule(rule.text, component.name, names) for rule, names in unsafe]
+        left_out = [rule for rule in rules if rule.values.means_defaults(kept)]
+        return held._replace(whole=_sum(rule for rule, _ in unsafe), without_query=_sum(left_out))
+
+    def _means_another(self, rule: ValueRule, template: Component, templates: Iterable[Component]) -> bool:
+        """Whether the rule names a resource of its own, or another template."""
+        readings = rule.uri.readings
+        if readings and all(any(certain for _, certain in self._by_uri.at(reading)) for reading in readings):
+            return True
+        patterns = self._memory.patterns
+        return any(patterns.of(other.name).uri.readings == readings for other in templates if other.name != template.name)
 
     @cached_property
     def _by_uri(self) -> UriMap[Held]:
@@ -89,6 +154,11 @@ class Catalog:
     def _serves(self, template: Held, uri: Uri) -> bool:
         serves = self._of[id(template)].serves
         return serves is not None and serves(uri)
+
+
+def _sum(rules: Iterable[ValueRule]) -> ScopeRequirement | None:
+    needed = [rule.needed for rule in rules]
+    return sum(needed, ScopeRequirement()) if needed else None
 
 
 def declared_by(component: Component) -> ScopeRequirement | None:

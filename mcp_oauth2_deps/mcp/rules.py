@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 
 from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.mcp.callers import caller_in_sight, caller_is_missing
-from mcp_oauth2_deps.mcp.catalog import Catalog, declared_by
+from mcp_oauth2_deps.mcp.catalog import Catalog, Memory, PassedRule, declared_by
 from mcp_oauth2_deps.mcp.engines.engine import EXECUTED_BY, Engine, Place
 from mcp_oauth2_deps.mcp.function_scopes import declared_scopes, refuse_nobody, refuse_shortfall
 from mcp_oauth2_deps.mcp.messages import LONGEST_NAME, Message, MessageError, message_of
 from mcp_oauth2_deps.mcp.tool_scopes import KINDS, Held, ToolScopes
-from mcp_oauth2_deps.mcp.uri_patterns import PatternMemory, UriPattern
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 logger = logging.getLogger(__name__)
@@ -58,7 +57,8 @@ class Rulebook:
         self._table = table
         self._engine = engine
         self._known: dict[str, Catalog] = {}
-        self._patterns = PatternMemory(UriPattern.of_resource)
+        self._memory = Memory()
+        self._told: set[tuple[str, str]] = set()
         self._registered: Sequence[object] = ()
         self._ruled: dict[str, bool] = {}
 
@@ -66,7 +66,8 @@ class Rulebook:
         """Compares the rules with what the engine has, and returns the scopes that functions of it declare.
 
         Raises:
-            ValueError: a rule for something that the engine does not have, which is a misspelt one.
+            ValueError: a rule for something that the engine does not have, which is a misspelt one; or one for some values of a
+                template that other spellings of these values would pass.
         """
         declared: list[ScopeRequirement] = []
         unseen: list[str] = []
@@ -75,7 +76,7 @@ class Rulebook:
             if components is None:
                 unseen += [kind] if self._table.by_kind[kind] else []
                 continue
-            catalog = self._known[kind] = Catalog(kind, components, self._patterns.of)
+            catalog = self._known[kind] = Catalog(kind, components, self._table, self._memory)
             declared += catalog.declared
             # What a search hides from lists, and what a template serves, is there too.
             unknown = [
@@ -85,6 +86,8 @@ class Rulebook:
             ]
             if unknown:
                 raise ValueError(f"ToolScopes has rules for {kind} that the server does not have: {', '.join(unknown)}")
+            if catalog.passed_by:
+                raise ValueError("; ".join(map(_said_of, catalog.passed_by)))
         if unseen:
             logger.warning(
                 "the server behind the route cannot be asked what it has, so rules for %s are compared with messages only: a "
@@ -105,7 +108,8 @@ class Rulebook:
         try:
             if kind == "resources":
                 components = await self._engine.held(kind)
-                now = Catalog(kind, components or (), self._patterns.of)
+                now = Catalog(kind, components or (), self._table, self._memory)
+                self._tell_of(now.passed_by)
                 if sum(map(now.steps, message.names)) > _MOST_STEPS:
                     logger.warning("denied: the templates of the server could take too long to match a URI of this length")
                     return Decision(None)
@@ -123,6 +127,16 @@ class Rulebook:
             held = [Held(one.name, declared_by(one)) for one in found]
             needed = await self._needed_for(message, lambda _: held)
         return Decision(needed, tuple(place for one in found for place in one.places))
+
+    def _tell_of(self, passed_by: Sequence[PassedRule]) -> None:
+        """Writes one line for each rule that counts for a whole template; one that was there at the start stopped it."""
+        for passed in passed_by:
+            key = passed.rule, passed.template
+            if key not in self._told:
+                self._told.add(key)
+                logger.warning(
+                    "%s. It was added while the server runs; until then the rule counts for every value", _said_of(passed)
+                )
 
     def remember(self, message: Message, caller: Caller, decision: Decision) -> None:
         """Keeps for this message that its caller may execute what it names, so that the engine need not decide again."""
@@ -190,7 +204,7 @@ class Rulebook:
         unknown = [name for name, known in decided.items() if known is None]
         if unknown:
             own, ruled = server is self._engine.server, self._is_ruled(kind)
-            catalog = Catalog(kind, await self._engine.held(kind) or (), self._patterns.of)
+            catalog = Catalog(kind, await self._engine.held(kind) or (), self._table, self._memory)
             outer = {} if own else await self._engine.outer(server, kind, unknown, listed=True)
 
             def may_use(called: str) -> bool:
@@ -250,6 +264,15 @@ class Rulebook:
 def _is_template(kind: str, name: str) -> bool:
     """Whether a rule is for a template. One with other placeholders would serve this text, but is not meant by it."""
     return kind == "resources" and "{" in name
+
+
+def _said_of(passed: PassedRule) -> str:
+    names = ", ".join(passed.names)
+    return (
+        f"the rule for {passed.rule!r} in ToolScopes is for some values of {names} in the template {passed.template!r}, which "
+        f"the server does not take as they are written, so that other spellings of a value (007, +7, %207) would pass the rule: "
+        f"write it for the template and decide by value in the function, or declare {names} as plain str"
+    )
 
 
 def _nothing(name: str) -> Sequence[Held]:  # noqa: ARG001  # in place of a catalog

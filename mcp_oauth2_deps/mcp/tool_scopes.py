@@ -10,9 +10,12 @@ from typing import Literal, NamedTuple
 
 from mcp_oauth2_deps.mcp.messages import Message
 from mcp_oauth2_deps.mcp.uri_patterns import UriMap, UriPattern
+from mcp_oauth2_deps.mcp.uri_values import NamedValues, named_values
 from mcp_oauth2_deps.mcp.uris import Uri, read_uri
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, checked_scopes
 
+# A server's own; were there ever too many, all are compared again.
+_MOST_TEMPLATES = 10_000
 KINDS = ("tools", "prompts", "resources")
 _NOTHING = ScopeRequirement()
 
@@ -49,11 +52,31 @@ class Held(NamedTuple):
         name: its name, its URI, or the text of the template.
         declared: what `@scopes` says at the functions that run for it; none when it stands at none of them.
         uri: how the name is read, if it is a URI and was read before.
+        whole: what every URI of a template needs too, because a rule for some of its values may be passed by others.
+        without_query: what a URI of a template needs too if it has no query.
     """
 
     name: str
     declared: ScopeRequirement | None
     uri: Uri | None = None
+    whole: ScopeRequirement | None = None
+    without_query: ScopeRequirement | None = None
+
+
+class ValueRule(NamedTuple):
+    """A rule that is for some values of a template only.
+
+    Attributes:
+        text: the URI that it is for.
+        uri: how that is read.
+        needed: what it says.
+        values: which parameters it is about.
+    """
+
+    text: str
+    uri: Uri
+    needed: ScopeRequirement
+    values: NamedValues
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +93,9 @@ class ToolScopes:
             are compared in one form: letter case of scheme and host, usual port, percent-encoding and dot segments make no
             difference. A rule without a query is for every query; one with a query is needed for the URI with any query at all,
             because servers read queries in too many ways, and gives way to that very query only: another one needs a rule of
-            its own. A URI that could be read in two ways needs what both ways need; one that programs repair (`http:host`,
-            `http://127.1/`) is refused.
+            its own. A rule for some values of a template stops the start where the server makes another value of the text
+            (`n: int`), because other spellings of that value would pass it. A URI that could be read in two ways needs what both
+            ways need; one that programs repair (`http:host`, `http://127.1/`) is refused.
         default: what a tool, prompt or resource without a rule needs: `"method"` no more than its method, `"deny"` is never
             let through. Left out, it is `"deny"` for a kind of which one at least has a rule, else `"method"`.
         advertise: name the scopes of all rules in `scopes_supported`; without it only the small basic set: the scopes of the
@@ -119,6 +143,10 @@ class ToolScopes:
     def _by_uri(self) -> UriMap[ScopeRequirement]:
         return UriMap(self._uris)
 
+    @cached_property
+    def _by_template(self) -> dict[str, list[ValueRule]]:
+        return {}
+
     def scopes(self) -> Iterator[str]:
         """Every scope that a rule names."""
         yield from _all_scopes(self)
@@ -163,6 +191,17 @@ class ToolScopes:
             if "*" not in pattern.text and not any(uri.readings and all(map(pattern.covers, uri.readings)) for uri in written)
         )
 
+    def for_values_of(self, template: str) -> Sequence[ValueRule]:
+        """The rules that are for some values of this template only."""
+        known = self._by_template.get(template)
+        if known is None:
+            if len(self._by_template) >= _MOST_TEMPLATES:
+                self._by_template.clear()
+            found = ((pattern, rule, named_values(pattern.text, template)) for pattern, rule in self._uris)
+            known = [ValueRule(pattern.text, pattern.uri, rule, values) for pattern, rule, values in found if values.names]
+            self._by_template[template] = known
+        return known
+
     def asks_whether_ruled(self, kind: str) -> bool:
         """Whether it depends on the rules at functions what something of this kind without a rule needs."""
         return self.default is None and not self.by_kind[kind]
@@ -178,6 +217,10 @@ class ToolScopes:
         for one in held:
             if one.declared is not None:
                 rules, covered = [*rules, one.declared], True
+            if one.whole is not None:
+                rules = [*rules, one.whole]
+            if one.without_query is not None and not (asked.uri and any(reading.query for reading in asked.uri.readings)):
+                rules = [*rules, one.without_query]
             if one.name != asked.name:
                 more, named = self._rules(kind, one)
                 rules, covered = [*rules, *more], covered or named

@@ -181,7 +181,7 @@ def _compile(pattern: str) -> _Test:
     if SEGMENT in pattern and SEGMENTS not in pattern:
         return partial(_fits_segments, [_PLACEHOLDER.split(segment) for segment in pattern.split("/")])
     # Where one placeholder may take slashes, those next to it are given them too.
-    return partial(_fits, _PLACEHOLDER.split(pattern), 0 if ANY in pattern else 1)
+    return partial(fits_pieces, _PLACEHOLDER.split(pattern), 0 if ANY in pattern else 1)
 
 
 def _starts(first: str, text: str) -> bool:
@@ -190,10 +190,10 @@ def _starts(first: str, text: str) -> bool:
 
 def _fits_segments(segments: list[list[str]], text: str) -> bool:
     written = text.split("/")
-    return len(written) == len(segments) and all(map(_fits, segments, [1] * len(segments), written))
+    return len(written) == len(segments) and all(map(fits_pieces, segments, [1] * len(segments), written))
 
 
-def _fits(pieces: list[str], least: int, text: str) -> bool:
+def fits_pieces(pieces: list[str], least: int, text: str) -> bool:
     """Whether the text is these pieces in this order, with at least so many characters between each two of them."""
     first, *middle = pieces
     if not middle:

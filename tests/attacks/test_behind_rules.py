@@ -178,3 +178,32 @@ def test_f9_no_escapes_stretch_the_comparison(wire, entitled, kind, escapes, rea
     assert answer.refusals == reasons
     assert GOLD.encode() not in answer.raw
     assert answer.seconds < 2
+
+
+# All of these are 7 to a function that takes an `int`.
+SEVENS = ["07", "0007", "+7", "%207", "7%20", "%097", "7.0", "0_7", "%D9%A7", "%EF%BC%97", "\u0667", "%30%37", "%2B7", "7"]
+
+
+@pytest.fixture
+def late(inside, entitled):
+    """Both servers, with a template that was added while they run, and whose number 7 has a rule."""
+    for kind in KINDS:
+        answer, reasons = inside.call(entitled, kind, "add_template", {})
+        assert (b"added" in answer.raw, reasons) == (True, [])
+
+
+@pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("seven", SEVENS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_f9_a_rule_for_one_value_of_a_template_is_passed_by_no_spelling_of_it(wire, token, kind, seven):
+    answer = post(wire, token, kind, "resources/read", {"uri": f"late://items/{seven}"})
+    refused(answer, reason=CLOSED, scope=NEEDED)
+
+
+@pytest.mark.usefixtures("late")
+@pytest.mark.parametrize(("value", "text"), [("07", GOLD), ("8", "open")])
+@pytest.mark.parametrize("kind", KINDS)
+def test_control_the_template_is_read_with_the_scope(wire, entitled, kind, value, text):
+    answer = post(wire, entitled, kind, "resources/read", {"uri": f"late://items/{value}"})
+    assert (answer.status, answer.refusals) == (200, [])
+    assert answer.json()["result"]["contents"][0]["text"] == text

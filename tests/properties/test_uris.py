@@ -93,7 +93,7 @@ def test_a_pattern_fits_as_the_regular_expression_does(pattern, text):
     pieces = pattern.split("*")
     for least, any_text in ((0, ".*"), (1, ".+")):
         fits = re.fullmatch(any_text.join(map(re.escape, pieces)), text, re.DOTALL) is not None
-        assert uri_patterns._fits(pieces, least, text) == fits
+        assert uri_patterns.fits_pieces(pieces, least, text) == fits
 
 
 QUERIES = st.lists(

@@ -31,7 +31,7 @@ TABLE = {
     "tools": {"vault": ["files:secret"]},
     "prompts": {"vault": ["files:secret"]},
     "resources": {rule: ["files:secret"] for _, rule in SPELLINGS.values()}
-    | dict.fromkeys(["logs://*", "gold://in/*"], ("files:secret",)),
+    | dict.fromkeys(["logs://*", "gold://in/*", "late://items/7*"], ("files:secret",)),
     "default": "method",
 }
 
@@ -59,6 +59,15 @@ def build(kind):
     @server.resource(BACKTRACKING)
     def log(year: str, month: str, day: str) -> str:
         return GOLD
+
+    @server.tool()
+    def add_template() -> str:
+        # At the start, a rule for some values of such a template would be refused.
+        @server.resource("late://items/{number}")
+        def item(number: int) -> str:
+            return GOLD if number == 7 else "open"
+
+        return "added"
 
     (_reach_by_sdk if kind == "sdk" else _reach_by_fastmcp)(server)
     return server
