@@ -104,25 +104,25 @@ def fuzz_metadata(data: bytes) -> None:
 def fuzz_message(data: bytes) -> None:
     """A body, and behind its last line feed a value of `Mcp-Name`."""
     body, _, name = data.rpartition(b"\n")
-    started = time.perf_counter()
+    started = time.thread_time()
     with suppress(MessageError):
         message = read_message(body)
         TABLE.needed_for(message)
         verify_mirrored_headers([(b"mcp-name", name)], message)
-    assert time.perf_counter() - started < 2, "slow"
+    assert time.thread_time() - started < 2, "slow"
 
 
 def fuzz_uri(data: bytes) -> None:
     """A rule or template, and behind its last line feed a URI."""
     written, _, text = data.decode("utf-8", "surrogateescape").rpartition("\n")
-    started = time.perf_counter()
+    started = time.thread_time()
     uri = read_uri(text)
     with suppress(ValueError):
         rule = UriPattern.of_rule(written)
         assert "*" in written or all(map(rule.fits, read_uri(written).readings)), "a rule that is not for what it says"
         list(map(rule.fits, uri.readings))
     UriPattern.of_template(written).may_serve(uri)
-    assert time.perf_counter() - started < 2, "slow"
+    assert time.thread_time() - started < 2, "slow"
 
 
 TARGETS = {
