@@ -84,6 +84,22 @@ def unresolved_parameters(routes: Iterable[object]) -> Iterator[str]:
                 yield from _unresolved(dependant)
 
 
+def dependencies_of(routes: Iterable[object]) -> Iterator[tuple[str, object]]:
+    """Every dependency of every route, also of mounted apps, with the path of the route."""
+    for route in _with_those_behind(routes, {}):
+        for holder in (route, getattr(route, "starlette_route", None)):
+            dependant = getattr(holder, "dependant", None)
+            if isinstance(dependant, Dependant):
+                for call in _calls(dependant):
+                    yield str(getattr(holder, "path", "a route")), call
+
+
+def _calls(dependant: Dependant) -> Iterator[object]:
+    for child in dependant.dependencies:
+        yield child.call
+        yield from _calls(child)
+
+
 def _with_those_behind(routes: Iterable[object], seen: dict[int, object]) -> Iterator[object]:
     """All routes: of included routers, and of apps that are mounted, also where a middleware was put around such an app."""
     for route in routes:

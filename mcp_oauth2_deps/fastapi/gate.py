@@ -16,6 +16,7 @@ from mcp_oauth2_deps.errors import OAuth2Error
 from mcp_oauth2_deps.events import Admitted, Refused
 from mcp_oauth2_deps.fastapi.demands import Requirement, collect_requirement, matched_dependant
 from mcp_oauth2_deps.fastapi.presenting import Sent, read_presented, what_was_sent
+from mcp_oauth2_deps.fastapi.reach import warn_of_missing_metadata
 from mcp_oauth2_deps.fastapi.refusals import refusal_detail
 from mcp_oauth2_deps.fastapi.scope_book import ScopeBook
 from mcp_oauth2_deps.models import AccessToken
@@ -47,6 +48,7 @@ class Gate:
         self._configured = authenticator or (None if settings is None else Authenticator(settings, verifiers=self._foreign))
         self._authenticator = self._configured
         self._requirements: dict[int, tuple[Any, ScopeRequirement]] = {}
+        self._has_challenged = False
         self.scopes = ScopeBook()
         self.verifiers: tuple[object, ...] = ()
 
@@ -167,6 +169,9 @@ class Gate:
             scopes=(self._demanded_by_route(connection) + demanded).names(),
             known_scopes=self.scopes.known.union(settings.scopes),
         )
+        if challenge.challenges and not self._has_challenged:
+            self._has_challenged = True
+            warn_of_missing_metadata(connection.scope, settings)
         request = f"{connection.scope.get('method', 'WebSocket')} {connection.scope.get('path', '')}"
         explanation = self.authenticator.explain(error, token)
         self.authenticator.events.emit(Refused(challenge.status, error, token, f"{message} {request}".strip(), explanation))

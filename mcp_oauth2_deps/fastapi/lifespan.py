@@ -8,11 +8,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from mcp_oauth2_deps.fastapi.demands import unresolved_parameters
 from mcp_oauth2_deps.fastapi.documentation import OpenAPIDocument, SchemeDescription
 from mcp_oauth2_deps.fastapi.gate import Gate
 from mcp_oauth2_deps.fastapi.metadata_routes import MetadataRoutes
-from mcp_oauth2_deps.models import DeclarationError
+from mcp_oauth2_deps.fastapi.wiring import verify_annotations, verify_other_schemes
 
 
 def router_with_lifespan(gate: Gate, description: SchemeDescription) -> APIRouter:
@@ -22,7 +21,8 @@ def router_with_lifespan(gate: Gate, description: SchemeDescription) -> APIRoute
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            _verify_annotations(app)
+            verify_annotations(app)
+            verify_other_schemes(app, gate)
             with metadata.served_by(app):
                 OpenAPIDocument.install(app, description)
                 await gate.start()
@@ -33,12 +33,3 @@ def router_with_lifespan(gate: Gate, description: SchemeDescription) -> APIRoute
     router = APIRouter(lifespan=lifespan)
     metadata.add_to(router)
     return router
-
-
-def _verify_annotations(app: FastAPI) -> None:
-    unresolved = sorted(set(unresolved_parameters(app.routes)))
-    if unresolved:
-        raise DeclarationError(
-            f"the type of a parameter does not exist at run time, so that FastAPI reads it from the query, and drops a "
-            f"`Security(...)` in it: {'; '.join(unresolved)}. Import it outside of `if TYPE_CHECKING:`"
-        )

@@ -5,14 +5,13 @@ What the document says does not belong here.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import unquote
 
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match
 
 from mcp_oauth2_deps.fastapi.gate import Gate
+from mcp_oauth2_deps.fastapi.reach import serves
 from mcp_oauth2_deps.protocol.resource_metadata import WELL_KNOWN_PATH, metadata_path, protected_resource_metadata
 from mcp_oauth2_deps.protocol.urls import path_of
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -82,8 +81,7 @@ class MetadataRoutes:
 
 
 def _verify_place(app: FastAPI, path: str) -> None:
-    scope = {"type": "http", "method": "GET", "path": unquote(path), "root_path": "", "headers": [], "app": app}
-    if not any(route.matches(scope)[0] is Match.FULL for route in app.routes):
+    if not serves(app, "GET", path):
         raise ValueError(f"the metadata is not served at {path}; include the router into the app itself, without a prefix")
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from inspect import Parameter, Signature
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Security, WebSocketException
 from fastapi.openapi.models import OAuth2 as OAuth2Model
@@ -22,6 +22,7 @@ from mcp_oauth2_deps.fastapi.documentation import SchemeDescription
 from mcp_oauth2_deps.fastapi.gate import Gate
 from mcp_oauth2_deps.fastapi.lifespan import router_with_lifespan
 from mcp_oauth2_deps.fastapi.token_end import TokenOverError, until_over
+from mcp_oauth2_deps.fastapi.wiring import CalledFirst
 from mcp_oauth2_deps.models import AccessToken
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, scope_requirement
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -167,7 +168,11 @@ class OAuth2BearerScheme(OAuth2):
         except TokenOverError:
             raise WebSocketException(WS_1008_POLICY_VIOLATION, "invalid_token") from None
 
-    def require_scopes(self, *scopes: str, any_of: tuple[str, ...] | list[str] = ()) -> "ScopeGuard":
+    def require_scopes(
+        self,
+        *scopes: str,
+        any_of: Annotated[tuple[str, ...] | list[str], CalledFirst('Security(require_scopes("files:read"))')] = (),
+    ) -> "ScopeGuard":
         """A dependency that returns the token if it holds all `scopes`, and one of `any_of`; without any, any good token.
 
         Equal demands are equal dependencies, so `app.dependency_overrides[auth.require_scopes("a")]` works.

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError
 from mcp_oauth2_deps.fastapi.gate import MEMORY_KEY
+from mcp_oauth2_deps.fastapi.reach import tell_of_mcp_routes
 from mcp_oauth2_deps.fastapi.scheme import OAuth2BearerScheme, ScopeGuard, default_scheme
 from mcp_oauth2_deps.instrumentation.logging import facts_line
 from mcp_oauth2_deps.mcp.caller import Caller
@@ -121,7 +122,7 @@ class MCPRoutes:
         return router
 
     @asynccontextmanager
-    async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG002  # one router, one engine
+    async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         if self._app is not None:
             raise RuntimeError("this mcp_router is already running in another app; make one router for each app")
         settings = self._scheme.settings
@@ -143,6 +144,7 @@ class MCPRoutes:
             self._scheme.gate.scopes.announce(declared, advertise=self._table.advertise)
             self._app = engine
             stack.enter_context(guards.one_more())
+            tell_of_mcp_routes(app, settings, self._path)
             try:
                 yield
             finally:

@@ -16,6 +16,7 @@ from mcp_oauth2_deps.mcp.engines.engine import EXECUTED_BY, Engine, Place
 from mcp_oauth2_deps.mcp.function_scopes import declared_scopes, refuse_nobody, refuse_shortfall
 from mcp_oauth2_deps.mcp.messages import LONGEST_NAME, Message, MessageError, message_of
 from mcp_oauth2_deps.mcp.tool_scopes import KINDS, Held, ToolScopes
+from mcp_oauth2_deps.mcp.unruled import tell_of_unruled
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class Rulebook:
                 raise ValueError(f"ToolScopes has rules for {kind} that the server does not have: {', '.join(unknown)}")
             if catalog.passed_by:
                 raise ValueError("; ".join(map(_said_of, catalog.passed_by)))
+            tell_of_unruled(self._table, kind, catalog, ruled=self._is_ruled(kind))
         if unseen:
             logger.warning(
                 "the server behind the route cannot be asked what it has, so rules for %s are compared with messages only: a "
