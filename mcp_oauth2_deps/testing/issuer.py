@@ -4,39 +4,27 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from secrets import token_urlsafe
 from typing import Any, Self
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
 
 from mcp_oauth2_deps.errors import DocumentError
-from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS
 from mcp_oauth2_deps.stores.documents import Document, DocumentSource, HTTPDocuments
-from mcp_oauth2_deps.testing.authorization_server.browsers import TrustedPages
+from mcp_oauth2_deps.testing.authorization_server.application import application, metadata_of
+from mcp_oauth2_deps.testing.authorization_server.authentication import Authentication
 from mcp_oauth2_deps.testing.authorization_server.client_documents import ClientDocuments
 from mcp_oauth2_deps.testing.authorization_server.clients import Client, ClientStore
 from mcp_oauth2_deps.testing.authorization_server.grants import GrantStore
+from mcp_oauth2_deps.testing.authorization_server.issued import IssuedTokens
 from mcp_oauth2_deps.testing.authorization_server.login import LoginRoutes
-from mcp_oauth2_deps.testing.authorization_server.registration import AUTH_METHODS, answer_registration
-from mcp_oauth2_deps.testing.authorization_server.token_endpoint import GRANT_TYPES, answer_token_request
 from mcp_oauth2_deps.testing.keys import SigningKey
-from mcp_oauth2_deps.testing.loopback import LoopbackGuard, LoopbackServer
+from mcp_oauth2_deps.testing.loopback import LoopbackServer
 
 _DEMO_USERS = {"alice": "alice", "bob": "bob"}
-_NOTICE = (
-    "This issuer is for development and tests on this machine. Its keys are made at each start. Never use it in production.\n"
-)
-# The metadata and the keys are public: every page may read them. Login and consent are for people: no page may.
-_PUBLIC = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])]
-# A route that does not list OPTIONS answers 405 before its middleware sees the preflight (Starlette 1.10).
 _DOCUMENT_SECONDS = 5
-_GET, _POST = ["GET", "OPTIONS"], ["POST", "OPTIONS"]
 
 
 class DevelopmentIssuer:
@@ -69,6 +57,7 @@ class DevelopmentIssuer:
         lifetime: of the tokens that the token endpoint gives, in seconds.
         clock: seconds that never go back; for the ages of codes, sessions and registrations.
         documents: where the documents about clients come from; by default https on the public internet, and loopback.
+        opaque: whether access tokens are random strings, which only the introspection endpoint can read (RFC 7662).
         requests: how many requests came for each path.
     """
 
@@ -85,6 +74,7 @@ class DevelopmentIssuer:
         lifetime: int = 3600,
         clock: Callable[[], float] = time.monotonic,
         documents: DocumentSource | None = None,
+        opaque: bool = False,
     ) -> None:
         """Makes a signing key for `algorithm` (a JWS name such as `ES256`); the rest is described at the class.
 
@@ -101,12 +91,15 @@ class DevelopmentIssuer:
         self.users: Mapping[str, str] = _DEMO_USERS if users is None else users
         self.hint = "Try alice with the password alice, or bob with bob." if users is None else ""
         self.lifetime = lifetime
+        self.opaque = opaque
         self.clock = clock
         self.requests: Counter[str] = Counter()
         self.known_clients = ClientStore(self.clients, clock)
         self.documents = documents or HTTPDocuments(timeout=_DOCUMENT_SECONDS, allow_insecure_http=True, public_only=True)
         self.client_documents = ClientDocuments(self.documents, self.known_clients, clock)
+        self.authentication = Authentication()
         self.grants = GrantStore(clock)
+        self.issued = IssuedTokens()
         self._login = LoginRoutes(self)
         self._keys = [SigningKey.generate(algorithm)]
 
@@ -150,27 +143,7 @@ class DevelopmentIssuer:
         Example:
             `issuer.metadata()["token_endpoint"]`
         """
-        # Without a list of its own the issuer grants every scope, so it has no list to publish.
-        scopes = {"scopes_supported": [*sorted(self.scopes), OFFLINE_ACCESS]} if self.scopes else {}
-        return scopes | {
-            "issuer": self.url,
-            "jwks_uri": self._at("/jwks"),
-            "authorization_endpoint": self._at("/authorize"),
-            "token_endpoint": self._at("/token"),
-            "registration_endpoint": self._at("/register"),
-            "client_id_metadata_document_supported": True,
-            "response_types_supported": ["code"],
-            "response_modes_supported": ["query"],
-            "grant_types_supported": list(GRANT_TYPES),
-            "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
-            "code_challenge_methods_supported": ["S256"],
-            "authorization_response_iss_parameter_supported": True,
-            "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": [self.key.alg],
-        }
-
-    def _at(self, path: str) -> str:
-        return self.url.rstrip("/") + path
+        return metadata_of(self)
 
     def token(
         self,
@@ -183,7 +156,7 @@ class DevelopmentIssuer:
         header: Mapping[str, Any] | None = None,
         **claims: Any,
     ) -> str:
-        """A signed access token (RFC 9068 section 2.2).
+        """A signed access token (RFC 9068 section 2.2), or an opaque one where `opaque` is set.
 
         Args:
             subject: who it stands for (`sub`).
@@ -209,7 +182,17 @@ class DevelopmentIssuer:
             "scope": " ".join(sorted(scopes)),
         }
         merged = {name: value for name, value in (standard | claims).items() if value is not None}
-        return self.key.mint(merged, header)
+        token = token_urlsafe(32) if self.opaque else self.key.mint(merged, header)
+        self.issued.remember(token, merged)
+        return token
+
+    def revoke(self, token: str) -> None:
+        """From now on the introspection endpoint says that this access token is not active.
+
+        Example:
+            `issuer.revoke(token)`
+        """
+        self.issued.revoke(token)
 
     def bearer(self, **claims: Any) -> dict[str, str]:
         """The `Authorization` header with a token; takes the arguments of `token`.
@@ -246,19 +229,7 @@ class DevelopmentIssuer:
         Example:
             `TestClient(issuer.app, base_url=issuer.url, client=("127.0.0.1", 1))`
         """
-        pages = [Middleware(TrustedPages, clients=self.clients)]
-        return Starlette(
-            routes=[
-                Route("/", self._about),
-                Route("/.well-known/oauth-authorization-server", self._publish, methods=_GET, middleware=_PUBLIC),
-                Route("/.well-known/openid-configuration", self._publish, methods=_GET, middleware=_PUBLIC),
-                Route("/jwks", self._publish, methods=_GET, middleware=_PUBLIC),
-                Route("/token", self._token, methods=_POST, middleware=pages),
-                Route("/register", self._register, methods=_POST, middleware=pages),
-                *self._login.routes(),
-            ],
-            middleware=[Middleware(LoopbackGuard, url=lambda: self.url)],
-        )
+        return application(self, self._login)
 
     @contextmanager
     def serve(self, port: int = 0) -> Iterator[Self]:
@@ -277,17 +248,3 @@ class DevelopmentIssuer:
         self.url = server.url
         with server:
             yield self
-
-    async def _about(self, _: Request) -> Response:
-        return PlainTextResponse(_NOTICE)
-
-    async def _publish(self, request: Request) -> Response:
-        return JSONResponse((await self.fetch(request.scope["path"])).content)
-
-    async def _token(self, request: Request) -> Response:
-        self.requests["/token"] += 1
-        return await answer_token_request(self, request)
-
-    async def _register(self, request: Request) -> Response:
-        self.requests["/register"] += 1
-        return await answer_registration(self.known_clients, request)

@@ -4,15 +4,20 @@ The endpoints themselves do not belong here.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS, is_scope_token
+from mcp_oauth2_deps.stores.documents import Document
+from mcp_oauth2_deps.testing.authorization_server.authentication import Authentication
 from mcp_oauth2_deps.testing.authorization_server.client_documents import ClientDocuments
-from mcp_oauth2_deps.testing.authorization_server.clients import ClientStore
+from mcp_oauth2_deps.testing.authorization_server.clients import Client, ClientStore
 from mcp_oauth2_deps.testing.authorization_server.grants import GrantStore
+from mcp_oauth2_deps.testing.authorization_server.issued import IssuedTokens
 from mcp_oauth2_deps.testing.authorization_server.parameters import RefusedError
+from mcp_oauth2_deps.testing.keys import SigningKey
 
 _MAX_SCOPES = 100
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+")
@@ -34,7 +39,24 @@ class Authority(Protocol):
     clock: Callable[[], float]
     known_clients: ClientStore
     client_documents: ClientDocuments
+    authentication: Authentication
     grants: GrantStore
+    issued: IssuedTokens
+    requests: Counter[str]
+
+    @property
+    def clients(self) -> Mapping[str, Client]:
+        """The clients given at the start."""
+        ...
+
+    @property
+    def key(self) -> SigningKey:
+        """The key that signs now."""
+        ...
+
+    async def fetch(self, url: str) -> Document:
+        """One of the published documents."""
+        ...
 
     def token(self, *, subject: str, client_id: str, scopes: Iterable[str], audience: str, expires_in: float) -> str:
         """A signed access token."""

@@ -1,20 +1,18 @@
-"""The clients that the issuer knows, where they may be redirected to, and how they prove who they are.
+"""The clients that the issuer knows, and where they may be redirected to.
 
-The endpoint by which new ones register does not belong here.
+How new ones register, and how each proves who it is, does not belong here.
 """
 
-import hmac
 import re
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote_plus, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from cachetools import TTLCache
 
 from mcp_oauth2_deps.protocol.urls import is_loopback_host, url_problem
-from mcp_oauth2_deps.testing.authorization_server.parameters import RefusedError
 
 _MAX_CLIENTS = 1000
 _REMEMBERED_SECONDS = 7 * 24 * 3600
@@ -43,6 +41,7 @@ class Client:
 
     Attributes:
         secret: make it random; a public client (a web page, an app) has none.
+        key: instead of a secret, the public key (a JWK) of a client that proves itself by `private_key_jwt` (RFC 7523).
         scopes: all that a token may hold that it fetches for itself; a person may grant it others.
         redirect_uris: where people may be sent back to; a client without any cannot have people log in.
         name: shown to people; the client identifier by default.
@@ -56,19 +55,31 @@ class Client:
     name: str = ""
     native: bool = False
     refreshable: bool = True
+    key: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         """Checks what was given.
 
         Raises:
-            ValueError: an empty secret, or an unfit redirect URI.
+            ValueError: an empty secret, a secret and a key, or an unfit redirect URI.
         """
+        if self.secret is not None and self.key is not None:
+            raise ValueError("a client proves itself by a secret or by a key, not by both")
         if self.secret == "":
             raise ValueError("an empty secret proves nothing; leave it out for a public client")
         for uri in self.redirect_uris:
             problem = redirect_uri_problem(uri)
             if problem is not None:
                 raise ValueError(f"the redirect URI {uri!r} {problem}")
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the client cannot prove who it is (RFC 6749 section 2.1).
+
+        Example:
+            `Client(redirect_uris=("http://127.0.0.1:3000/callback",)).is_public`
+        """
+        return self.secret is None and self.key is None
 
     def may_redirect_to(self, uri: str) -> bool:
         """Whether the URI is registered, byte for byte; only the port of a native client's loopback listener may differ.
@@ -129,33 +140,3 @@ class ClientStore:
         client_id = uuid4().hex
         self.keep(client_id, client)
         return client_id
-
-    def authenticate(self, authorization: str, form: Mapping[str, str]) -> tuple[str, Client]:
-        """Who calls the token endpoint, by secret in the header or in the form, or public (RFC 6749 section 2.3).
-
-        Raises:
-            RefusedError: an unknown client, a wrong secret, or credentials in two ways at once.
-        """
-        client_id, secret = _client_credentials(authorization, form)
-        client = self.find(client_id)
-        # The comparison also runs for an unknown client, so that the time does not show which clients exist. A public client
-        # has an empty secret.
-        expected = (client.secret or "") if client is not None else ""
-        if not hmac.compare_digest(expected.encode(), secret.encode()) or client is None:
-            raise RefusedError("invalid_client", "unknown client (all are forgotten at a restart), or wrong secret", 401)
-        return client_id, client
-
-
-def _client_credentials(authorization: str, form: Mapping[str, str]) -> tuple[str, str]:
-    in_form = form.get("client_id", ""), form.get("client_secret", "")
-    scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return in_form
-    try:
-        name, _, secret = b64decode(encoded, validate=True).decode().partition(":")
-    except ValueError:
-        return "", ""
-    credentials = unquote_plus(name), unquote_plus(secret)
-    if in_form[1] or in_form[0] not in ("", credentials[0]):
-        raise RefusedError("invalid_request", "the client gives its credentials in two ways")
-    return credentials

@@ -37,6 +37,11 @@ class RefusedError(Exception):
         content = {"error": self.error, "error_description": self.description}
         return JSONResponse(content, status_code=self.status, headers=_NO_STORE | dict(headers or {}))
 
+    def answer_client(self, authorization: str) -> Response:
+        """The same, for an endpoint where clients prove who they are: who tried to by `Authorization` learns which scheme."""
+        tried = self.error == "invalid_client" and authorization != ""
+        return self.answer({"WWW-Authenticate": 'Basic realm="development issuer"'} if tried else None)
+
 
 def not_stored(content: Mapping[str, object], status: int = 200) -> Response:
     """A JSON answer that no cache may keep (RFC 6749 section 5.1)."""

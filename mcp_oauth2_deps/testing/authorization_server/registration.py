@@ -14,7 +14,7 @@ from mcp_oauth2_deps.testing.authorization_server.browsers import comes_from_a_p
 from mcp_oauth2_deps.testing.authorization_server.clients import Client, ClientStore, redirect_uri_problem
 from mcp_oauth2_deps.testing.authorization_server.parameters import RefusedError, not_stored, read_body
 
-AUTH_METHODS = ("none", "client_secret_post", "client_secret_basic")
+_AUTH_METHODS = ("none", "client_secret_post", "client_secret_basic")
 _GRANT_TYPES = ("authorization_code", "refresh_token")
 _MAX_BYTES = 16 * 1024
 _MAX_REDIRECT_URIS = 20
@@ -58,8 +58,8 @@ def read_client(metadata: Mapping[str, Any], *, in_page: bool = False) -> tuple[
     if not isinstance(name, str) or len(name) > _MAX_NAME_CHARACTERS or not name.isprintable():
         raise RefusedError("invalid_client_metadata", "client_name is not a printable string of at most 200 characters")
     method = metadata.get("token_endpoint_auth_method", "client_secret_basic")
-    if method not in AUTH_METHODS:
-        raise RefusedError("invalid_client_metadata", "token_endpoint_auth_method is none of " + ", ".join(AUTH_METHODS))
+    if method not in _AUTH_METHODS:
+        raise RefusedError("invalid_client_metadata", "token_endpoint_auth_method is none of " + ", ".join(_AUTH_METHODS))
     if in_page:
         # A web page can keep no secret, and the token endpoint takes none from it; we may replace what it asked for
         # (RFC 7591 section 2).

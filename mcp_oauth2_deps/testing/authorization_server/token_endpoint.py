@@ -25,13 +25,12 @@ async def answer_token_request(authority: Authority, request: Request) -> Respon
     authorization = request.headers.get("authorization", "")
     try:
         form = once_each(read_parameters(await read_body(request)))
-        if comes_from_a_page(request) and (authorization or "client_secret" in form):
+        if comes_from_a_page(request) and (authorization or {"client_secret", "client_assertion"} & form.keys()):
             raise RefusedError("unauthorized_client", "a web page can keep no secret; use a public client, with PKCE", 403)
-        client_id, client = authority.known_clients.authenticate(authorization, form)
+        client_id, client = authority.authentication.authenticate(authority, authorization, form)
         return not_stored(_tokens(authority, client_id, client, form))
     except RefusedError as refused:
-        challenge = refused.error == "invalid_client" and authorization != ""
-        return refused.answer({"WWW-Authenticate": 'Basic realm="development issuer"'} if challenge else None)
+        return refused.answer_client(authorization)
 
 
 def _tokens(authority: Authority, client_id: str, client: Client, form: Mapping[str, str]) -> dict[str, object]:
@@ -72,7 +71,7 @@ def _for_refresh_token(authority: Authority, client_id: str, form: Mapping[str, 
 
 
 def _for_client(authority: Authority, client_id: str, client: Client, form: Mapping[str, str]) -> dict[str, object]:
-    if client.secret is None:
+    if client.is_public:
         raise RefusedError("unauthorized_client", "a public client gets no tokens for itself")
     resource = choose_resource(authority, form.get("resource"))
     scopes = frozenset(form.get("scope", "").split()) or client.scopes
