@@ -8,13 +8,13 @@ from typing import Annotated
 import httpx
 import pytest
 import websockets
-from behind.ticking import Time
 from behind.worlds import MODERN, call
 from fastapi import BackgroundTasks, Depends, FastAPI, Security, WebSocket, WebSocketException
 from fastmcp import FastMCP
 from mcp.server.mcpserver import MCPServer
 from mcp_support import Caller
 from starlette.responses import PlainTextResponse
+from ticking import Time
 
 from mcp_oauth2_deps import AccessToken, Authenticator, OAuth2BearerScheme, OAuth2Settings
 from mcp_oauth2_deps.fastapi.token_end import TokenOverError, until_over
