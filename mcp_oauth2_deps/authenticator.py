@@ -24,6 +24,7 @@ from mcp_oauth2_deps.protocol.urls import origin_of
 from mcp_oauth2_deps.settings import OAuth2Settings
 from mcp_oauth2_deps.stores.documents import DocumentSource, HTTPDocuments
 from mcp_oauth2_deps.stores.jwks import JWKSStore
+from mcp_oauth2_deps.stores.loaded_keys import KeysStatus
 from mcp_oauth2_deps.stores.verified import VerifiedTokens
 from mcp_oauth2_deps.verifiers import ForeignVerifier, Verifier
 
@@ -185,6 +186,10 @@ class Authenticator:
         while (left := ends_at - self._now()) > 0:
             # In steps, so that a clock that was set forward, or a machine that slept, is noticed.
             await self._sleep(min(left, _LONGEST_SLEEP))
+
+    def status(self) -> tuple[KeysStatus, ...]:
+        """What this process knows of the keys of each trusted issuer. Nothing is fetched."""
+        return tuple(map(self.jwks_store.status, self.policy.issuers))
 
     def explain(self, error: OAuth2Error, token: AccessToken | None = None) -> Explanation:
         """The refusal in words for an operator: what would have passed, what came instead, what to do; never for the caller."""

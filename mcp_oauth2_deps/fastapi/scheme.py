@@ -20,12 +20,14 @@ from mcp_oauth2_deps.authenticator import Authenticator
 from mcp_oauth2_deps.errors import InsufficientScopeError, MissingCredentialsError
 from mcp_oauth2_deps.fastapi.documentation import SchemeDescription
 from mcp_oauth2_deps.fastapi.gate import Gate
+from mcp_oauth2_deps.fastapi.health import Readiness
 from mcp_oauth2_deps.fastapi.lifespan import router_with_lifespan
 from mcp_oauth2_deps.fastapi.token_end import TokenOverError, until_over
 from mcp_oauth2_deps.fastapi.wiring import CalledFirst
 from mcp_oauth2_deps.models import AccessToken
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, scope_requirement
 from mcp_oauth2_deps.settings import OAuth2Settings
+from mcp_oauth2_deps.stores.loaded_keys import KeysStatus
 from mcp_oauth2_deps.verifiers import Verifier
 
 
@@ -94,6 +96,7 @@ class OAuth2BearerScheme(OAuth2):
         self._description = SchemeDescription(self.gate, scheme_name or type(self).__name__, with_responses=document_responses)
         self.optional_token = OptionalToken(self.gate, self._description)
         self.gate.verifiers = (self, self.optional_token)
+        self.readiness = Readiness(self.gate)
 
     @property
     def authenticator(self) -> Authenticator:
@@ -187,6 +190,14 @@ class OAuth2BearerScheme(OAuth2):
     def router(self) -> APIRouter:
         """The RFC 9728 metadata routes; at start-up the keys are fetched, at shut-down fetches are ended."""
         return router_with_lifespan(self.gate, self._description)
+
+    def status(self) -> tuple[KeysStatus, ...]:
+        """What this process knows of the keys of each trusted issuer: how many, how old, what failed. Nothing is fetched.
+
+        Example:
+            `[keys.failure for keys in auth.status() if not keys.usable_keys]`
+        """
+        return self.authenticator.status()
 
     async def start(self) -> None:
         """Reads the settings and fetches the keys, as the router does at start-up.

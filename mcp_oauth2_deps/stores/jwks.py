@@ -21,7 +21,7 @@ from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
 from mcp_oauth2_deps.protocol.keys import KeySet, KeySetBuilder, UnusableKeySetError, published_keys
 from mcp_oauth2_deps.stores.discovery import discover
 from mcp_oauth2_deps.stores.documents import Document, DocumentSource
-from mcp_oauth2_deps.stores.loaded_keys import Loaded, LoadedKeys
+from mcp_oauth2_deps.stores.loaded_keys import KeysStatus, Loaded, LoadedKeys
 
 # After so many keys are built the event loop gets a turn. The largest keys take it up to 1 ms each, usual ones a tenth of that.
 _KEYS_PER_STEP = 4
@@ -145,6 +145,19 @@ class JWKSStore:
     def start_refresh(self, issuer: str) -> None:
         """Starts a background refresh of the issuer's keys, unless one is in flight or the cooldown forbids it."""
         self._start(issuer, due=False)
+
+    def status(self, issuer: str) -> KeysStatus:
+        """What is known of the issuer's keys now. Nothing is fetched."""
+        loaded, record, now = self._loaded.find(issuer), self._record(issuer), self._clock()
+        return KeysStatus(
+            issuer=issuer,
+            usable_keys=0 if loaded is None else len(loaded.key_set),
+            age=None if loaded is None else now - loaded.fetched_at,
+            refresh_in=None if loaded is None else max(0, loaded.refresh_at - now),
+            usable_for=self._loaded.usable_for(issuer),
+            failure=record.failure,
+            failing_for=0 if record.failing_since is None else now - record.failing_since,
+        )
 
     async def aclose(self) -> None:
         """Ends the fetches in flight. The keys stay."""

@@ -12,6 +12,32 @@ from cachetools import TTLCache
 from mcp_oauth2_deps.protocol.keys import KeySet
 
 
+@dataclass(frozen=True, slots=True)
+class KeysStatus:
+    """What a worker knows of the keys of one issuer at one moment. Times are seconds.
+
+    Attributes:
+        issuer: whose.
+        usable_keys: how many can verify signatures; with 0 the issuer's tokens get 503.
+        age: since they were fetched; none without keys.
+        refresh_in: until they are fetched again in the background; none without keys.
+        usable_for: until they are too old to be used, if no fetch succeeds; 0 without keys.
+        failure: why the last fetch failed, without anything the issuer sent; none if it did not.
+        failing_for: since the first of the fetches that failed in a row; 0 if the last one did not.
+
+    Example:
+        >>> [keys.issuer for keys in auth.status() if not keys.usable_keys]
+    """
+
+    issuer: str
+    usable_keys: int
+    age: float | None
+    refresh_in: float | None
+    usable_for: float
+    failure: str | None
+    failing_for: float
+
+
 @dataclass(slots=True)
 class Loaded:
     """Keys of an issuer, when they were fetched, and the instant from which they are refreshed in the background.
