@@ -10,6 +10,7 @@ from mcp_oauth2_deps.fastapi.scheme import (
     require_scopes,
     until_expiry,
 )
+from mcp_oauth2_deps.issuer_policy import IssuerPolicy, ScopeSource
 from mcp_oauth2_deps.models import AccessToken, Presented, Verified
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -22,11 +23,13 @@ __all__ = [
     "Authenticator",
     "Document",
     "DocumentSource",
+    "IssuerPolicy",
     "JWKSStore",
     "OAuth2BearerScheme",
     "OAuth2Error",
     "OAuth2Settings",
     "Presented",
+    "ScopeSource",
     "TokenPolicy",
     "Verified",
     "Verifier",

@@ -14,11 +14,11 @@ from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError, OA
 from mcp_oauth2_deps.events import Events, Explanation
 from mcp_oauth2_deps.explanations import Trusted, explain
 from mcp_oauth2_deps.instrumentation.logging import logged
-from mcp_oauth2_deps.jwt_verifier import FixedIssuers, JWTVerifier
+from mcp_oauth2_deps.jwt_verifier import JWTVerifier
 from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, digest_of
 from mcp_oauth2_deps.protocol.confirmations import verify_provable
 from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
-from mcp_oauth2_deps.protocol.policy import TokenPolicy
+from mcp_oauth2_deps.protocol.policy import any_header_of
 from mcp_oauth2_deps.protocol.scopes import transitive_hierarchy
 from mcp_oauth2_deps.protocol.urls import origin_of
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -26,6 +26,7 @@ from mcp_oauth2_deps.stores.documents import DocumentSource, HTTPDocuments
 from mcp_oauth2_deps.stores.jwks import JWKSStore
 from mcp_oauth2_deps.stores.loaded_keys import KeysStatus
 from mcp_oauth2_deps.stores.verified import VerifiedTokens
+from mcp_oauth2_deps.trusted_issuers import FixedIssuers, KeySources
 from mcp_oauth2_deps.verifiers import ForeignVerifier, Verifier
 
 _LONGEST_SLEEP = 60.0
@@ -77,7 +78,9 @@ class Authenticator:
 
     Attributes:
         settings: what to trust.
-        policy: the same, as what a token must be.
+        policies: the same, as what a token of each issuer must be.
+        leeway: seconds of clock difference forgiven.
+        scope_hierarchy: scope to all scopes it implies.
         jwks_store: the keys of the issuers.
         events: who hears of what happens; the log does.
         public_origin: scheme, host and port at which the world reaches this resource.
@@ -105,19 +108,16 @@ class Authenticator:
         """
         self.settings = settings
         self.public_origin = origin_of(settings.resource)
-        self.policy = TokenPolicy(
-            issuers=settings.issuer,
-            audiences=settings.audience or (settings.resource,),
-            algorithms=frozenset(settings.algorithms),
-            leeway=settings.leeway,
-            strict_at_jwt=settings.strict_at_jwt,
-            scope_claims=settings.scope_claims,
-            scope_hierarchy=transitive_hierarchy(settings.scope_hierarchy),
+        self.leeway = settings.leeway
+        self.scope_hierarchy = transitive_hierarchy(settings.scope_hierarchy)
+        self.policies = tuple(
+            policy.token_policy(leeway=self.leeway, scope_hierarchy=self.scope_hierarchy) for policy in settings.policies
         )
         insecure = settings.allow_insecure_http
         self._documents = documents or HTTPDocuments(timeout=settings.http_timeout, allow_insecure_http=insecure)
         self.events = logged(Events(), clock)
         self.jwks_store = self._make_store(self._documents, clock)
+        self._issuers = FixedIssuers(self.policies, self.jwks_store)
         self._now = wall_clock
         self._sleep = sleep
         self._memory = VerifiedTokens(settings.token_cache_size) if settings.token_cache_size else None
@@ -127,24 +127,26 @@ class Authenticator:
 
     def _in_order(self, foreign: Sequence[Verifier]) -> tuple[Verifier, ...]:
         # The JWT verifier is the first, so that no other is asked about what it refuses.
-        first = JWTVerifier(self.policy, FixedIssuers(self.policy, self.jwks_store), self._now)
-        return (first, *(ForeignVerifier(verifier, self._now, self.policy.leeway) for verifier in foreign))
+        first = JWTVerifier(any_header_of(self.policies), self._issuers, self._now)
+        return (first, *(ForeignVerifier(verifier, self._now, self.leeway) for verifier in foreign))
 
     def _make_store(self, documents: DocumentSource, clock: Callable[[], float]) -> JWKSStore:
-        uri = self.settings.jwks_uri
         return JWKSStore(
             documents,
-            jwks_uris={} if uri is None else dict.fromkeys(self.settings.issuer, uri),
-            algorithms=self.policy.algorithms,
+            sources=KeySources(tuple(zip(self.settings.policies, self.policies, strict=True))).find,
             refresh_after=self.settings.soft_age,
             cache_ttl=self.settings.jwks_cache_ttl,
             cooldown=self.settings.jwks_refresh_cooldown,
             # Metadata and keys; a third and a fourth exchange come only after quick refusals.
             deadline=2 * self.settings.http_timeout,
-            max_issuers=len(self.settings.issuer),
+            max_issuers=len(self.policies),
             clock=clock,
             events=self.events,
         )
+
+    @property
+    def _issuer_names(self) -> tuple[str, ...]:
+        return tuple(name for policy in self.policies for name in policy.issuers)
 
     async def start(self) -> None:
         """Fetches the keys of every issuer, so that the first request need not wait.
@@ -157,10 +159,10 @@ class Authenticator:
                 # What is wrong here, the fetch below will say, and go on trying.
                 with suppress(Exception):
                     await self._documents.prepare()
-            for issuer in self.policy.issuers:
+            for issuer in self._issuer_names:
                 self.jwks_store.start_refresh(issuer)
             return
-        results = await asyncio.gather(*map(self.jwks_store.key_set, self.policy.issuers), return_exceptions=True)
+        results = await asyncio.gather(*map(self.jwks_store.key_set, self._issuer_names), return_exceptions=True)
         for result in results:
             if isinstance(result, IssuerUnavailableError):
                 raise IssuerUnavailableError(
@@ -182,7 +184,7 @@ class Authenticator:
 
         A token without an expiry, as tests make them, has no end; this returns only when it is cancelled.
         """
-        ends_at = token.expires_at + self.policy.leeway if token.expires_at else math.inf
+        ends_at = token.expires_at + self.leeway if token.expires_at else math.inf
         while (left := ends_at - self._now()) > 0:
             # In steps, so that a clock that was set forward, or a machine that slept, is noticed.
             await self._sleep(min(left, _LONGEST_SLEEP))
@@ -193,7 +195,10 @@ class Authenticator:
 
     def explain(self, error: OAuth2Error, token: AccessToken | None = None) -> Explanation:
         """The refusal in words for an operator: what would have passed, what came instead, what to do; never for the caller."""
-        return explain(error, token, Trusted(self.settings.issuer, self.policy), self.settings.spelled_out)
+        name = token.issuer if token is not None else getattr(error, "issuer", None)
+        issuer = self._issuers.find(name) if name else None
+        policy = any_header_of(self.policies) if issuer is None else issuer.policy
+        return explain(error, token, Trusted(self._issuer_names, policy), self.settings.spelled_out)
 
     async def authenticate(self, presented: Presented) -> AccessToken:
         """Guarantees that the token is a signed access token of a trusted issuer for this resource, valid now.
@@ -213,7 +218,7 @@ class Authenticator:
         digest, known = b"", None
         if memory is not None:
             digest = digest_of(token)
-            known = memory.find(digest, self._now(), self.policy.leeway)
+            known = memory.find(digest, self._now(), self.leeway)
         verified = known
         if verified is None:
             for verifier in self._verifiers:
@@ -233,7 +238,7 @@ class Authenticator:
             error.subject, error.client_id = verified.token.subject, verified.token.client_id
             raise
         # What would not be found good later must not push out what would.
-        if memory is not None and known is None and verified.still_holds(self._now(), self.policy.leeway):
+        if memory is not None and known is None and verified.still_holds(self._now(), self.leeway):
             memory.remember(digest, verified)
         return verified.token
 
@@ -242,7 +247,7 @@ class Authenticator:
         # Asked here too: making a `Presented`, and waiting for `authenticate`, cost a quarter of what a remembered token does.
         memory = self._memory
         if memory is not None and not self._checks and len(token) <= MAX_TOKEN_BYTES:
-            known = memory.find(digest_of(token), self._now(), self.policy.leeway)
+            known = memory.find(digest_of(token), self._now(), self.leeway)
             if known is not None and known.confirmation is None:
                 return known.token
         return await self.authenticate(Presented(token))

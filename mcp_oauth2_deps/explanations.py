@@ -121,7 +121,7 @@ def _of_token(error: InvalidTokenError, trusted: Trusted) -> Explanation:
         case "algorithm":
             return Explanation(_some(sorted(policy.algorithms)), error.found, cure)
         case "type":
-            return Explanation("at+jwt" if policy.strict_at_jwt else "JWT or at+jwt", error.found, cure)
+            return Explanation("at+jwt" if policy.typ_required else "JWT or at+jwt", error.found, cure)
         case "expired" | "not_yet_valid" | "issued_in_future":
             return Explanation(f"a clock difference of at most {policy.leeway:g} s", error.found, cure)
     return Explanation(found=error.found, cure=cure)

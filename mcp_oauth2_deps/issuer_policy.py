@@ -3,11 +3,44 @@
 How a token is compared with it does not belong here; `protocol/policy.py` holds the form for that.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from mcp_oauth2_deps.protocol.policy import TokenPolicy
+from mcp_oauth2_deps.protocol.scopes import ClaimedScopes
+from mcp_oauth2_deps.protocol.urls import url_problem, without_user
+from mcp_oauth2_deps.setting_rules import (
+    asymmetric_algorithms,
+    claim_names,
+    clean_identifiers,
+    fit_prefix,
+    trustworthy_url,
+    unknown_member,
+)
+
+# Claims that an ID token may have (OpenID Connect Core sections 2 and 5.1), so that none of them tells an access token from it.
+_OF_ID_TOKENS = frozenset(
+    (
+        *("iss", "sub", "aud", "exp", "iat", "nbf", "auth_time", "nonce", "acr", "amr", "at_hash", "c_hash", "sid"),
+        *("name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website"),
+        *("email", "email_verified", "gender", "birthdate", "zoneinfo", "locale", "phone_number", "address", "updated_at"),
+    )
+)
+# Claims that no access token has, and the one value of a claim that an access token has (`protocol/tokens.py`).
+_NEVER = frozenset({"at_hash", "c_hash", "events"})
+_ONLY = {"token_use": "access"}
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+_Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+_Names = Annotated[_Texts, AfterValidator(claim_names)]
+_Identifiers = Annotated[_Texts, AfterValidator(clean_identifiers)]
+_Prefix = Annotated[str, AfterValidator(fit_prefix)]
 # A claim by its name; a path through objects is separated by dots, or given as its members where a name has dots itself.
 ClaimPath = str | tuple[str, ...]
 # Whether tokens of this tenant are accepted.
@@ -16,6 +49,14 @@ TenantCheck = Callable[[str], Awaitable[bool]]
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, data: Any) -> Any:
+        unknown = sorted(map(str, set(data) - set(cls.model_fields))) if isinstance(data, Mapping) else []
+        if unknown:
+            raise ValueError(unknown_member(unknown[0], cls.model_fields))
+        return data
 
 
 class ScopeSource(_Frozen):
@@ -26,11 +67,24 @@ class ScopeSource(_Frozen):
     """
 
     claim: ClaimPath
-    """The claim: `permissions`, or a path like `realm_access.roles`."""
-    prefix: str = ""
+    """The claim: `permissions`, or a path like `realm_access.roles`. A name with dots in it is written as a list of one."""
+    prefix: _Prefix = ""
     """Put in front of each value, so that a role is never taken for a scope by accident."""
     keys: bool = False
     """Whether the claim is an object whose member names are the values."""
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The claim, and in it the members that lead to the values."""
+        return tuple(self.claim.split(".")) if isinstance(self.claim, str) else self.claim
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Self:
+        if isinstance(self.claim, str) and "://" in self.claim:
+            raise ValueError(f"{self.claim!r} would be read as a path, for its dots; write it as a list of one: [{self.claim!r}]")
+        if not self.path or not all(self.path):
+            raise ValueError(f"{self.claim!r} names no claim, or an empty member")
+        return self
 
 
 class IssuerPolicy(_Frozen):
@@ -42,21 +96,21 @@ class IssuerPolicy(_Frozen):
 
     issuer: str
     """The issuer, verbatim: compared byte for byte with `iss`. `{tenant}` stands for a tenant (see `tenants`)."""
-    audience: tuple[str, ...] = ()
+    audience: _Identifiers = ()
     """Accepted `aud` values. Default: the audience of the settings, else the resource."""
-    algorithms: tuple[str, ...] = ()
+    algorithms: _Texts = ()
     """JWS algorithms allowed. Default: those of the settings."""
     jwks_uri: str | None = None
     """Where the keys are. Default: discovered. An issuer that is no URL needs it."""
-    clients: tuple[str, ...] = ()
+    clients: _Identifiers = ()
     """Clients whose tokens count although they have no `aud`, if they bear a mark of an access token (rule B6)."""
-    client_claims: tuple[str, ...] = ("client_id", "azp")
-    """Claims that hold the client id; the first one present counts."""
-    scope_claims: tuple[str, ...] = ("scope", "scp")
+    client_claims: _Names = ("client_id", "azp")
+    """Claims that hold the client id; the first one that is not empty counts."""
+    scope_claims: _Names = ("scope", "scp")
     """Claims that may hold the scopes; the first one present counts."""
     scope_sources: tuple[ScopeSource, ...] = ()
     """Further claims whose values count as scopes too."""
-    scope_prefix: str = ""
+    scope_prefix: _Prefix = ""
     """What clients must put in front of a scope when they ask this issuer for it; never in what is checked."""
     resource_parameter: bool = True
     """Whether the issuer takes the parameter `resource` (RFC 8707); otherwise Swagger UI sends none."""
@@ -66,12 +120,12 @@ class IssuerPolicy(_Frozen):
     """`at+jwt`: the header must say so. `rfc9068`: also all claims of RFC 9068 must be there."""
     required_claims: dict[str, str | tuple[str, ...] | None] = Field(default_factory=dict)
     """Claims that must be there, each with the value, or the values, that it may have; null where any value will do."""
-    access_token_marks: tuple[str, ...] = ()
+    access_token_marks: _Texts = ()
     """Claims that each access token of this issuer has and its ID tokens have not.
 
     All of them must be there. Then the token is no ID token, also where its audience is merely its client (authentik).
     """
-    tenants: tuple[str, ...] = ()
+    tenants: _Identifiers = ()
     """Tenants of which tokens are accepted, where `issuer` has `{tenant}`."""
     tenant_check: TenantCheck | None = None
     """Asked whether tokens of a tenant are accepted, in place of `tenants`; possible in code only."""
@@ -81,3 +135,88 @@ class IssuerPolicy(_Frozen):
     """What a preset wants the operator to know; logged once at start, as warnings."""
     provider: Annotated[str, Field(pattern=r"^[a-z0-9_]*$")] = ""
     """The preset that made this policy."""
+
+    @property
+    def is_url(self) -> bool:
+        """Whether the issuer is a URL. Metadata can be found of no other, and no client can be sent there to log in."""
+        return "://" in self.issuer
+
+    @property
+    def login(self) -> str | None:
+        """Where clients are sent to log in; none where that is not known."""
+        return self.authorization_server or (self.issuer if self.is_url else None)
+
+    def token_policy(self, *, leeway: float, scope_hierarchy: Mapping[str, frozenset[str]]) -> TokenPolicy:
+        """The same in the form in which a token is compared with it. Audience and algorithms must have been filled in.
+
+        Args:
+            leeway: seconds of clock difference forgiven.
+            scope_hierarchy: scope to all scopes it implies.
+        """
+        return TokenPolicy(
+            issuers=(self.issuer,),
+            audiences=self.audience,
+            algorithms=frozenset(self.algorithms),
+            leeway=leeway,
+            strict_at_jwt=self.token_type == "rfc9068",  # noqa: S105  # no secret
+            typ_required=self.token_type != "any",  # noqa: S105
+            scope_claims=self.scope_claims,
+            scope_sources=tuple(ClaimedScopes(source.path, source.prefix, source.keys) for source in self.scope_sources),
+            scope_hierarchy=scope_hierarchy,
+            clients=frozenset(self.clients),
+            client_claims=self.client_claims,
+            required_claims={
+                name: None if values is None else frozenset(_several(values)) for name, values in self.required_claims.items()
+            },
+            access_token_marks=self.access_token_marks,
+        )
+
+    @field_validator("algorithms")
+    @classmethod
+    def _asymmetric(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return asymmetric_algorithms(value) if value else value
+
+    @field_validator("jwks_uri", "authorization_server")
+    @classmethod
+    def _url(cls, value: str | None) -> str | None:
+        # Whether http is allowed at all, the settings know.
+        return None if value is None else trustworthy_url(value, allow_insecure_http=True)
+
+    @field_validator("required_claims")
+    @classmethod
+    def _possible(cls, value: dict[str, str | tuple[str, ...] | None]) -> dict[str, str | tuple[str, ...] | None]:
+        for name, values in value.items():
+            only = _ONLY.get(name)
+            if name in _NEVER or values in {"", ()} or (values and only and only not in _several(values)):
+                raise ValueError(f"no access token has the claim {name!r} with such a value, so every token would be refused")
+        return value
+
+    @field_validator("access_token_marks")
+    @classmethod
+    def _telling(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value and _OF_ID_TOKENS.issuperset(claim_names(value)):
+            raise ValueError(f"ID tokens may have {' and '.join(value)} too, so this tells no access token from them")
+        return value
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        _verify_issuer(self.issuer, self.jwks_uri)
+        if self.clients and (self.token_type == "rfc9068" or "aud" in self.required_claims):  # noqa: S105
+            raise ValueError(
+                "'clients' names clients whose tokens have no 'aud', but 'token_type' or 'required_claims' demands it; "
+                "leave out one of them"
+            )
+        return self
+
+
+def _verify_issuer(issuer: str, jwks_uri: str | None) -> None:
+    problem = url_problem(issuer, allow_insecure_http=True, query_allowed=False)
+    if problem is None:
+        return
+    if "://" in issuer or "@" in issuer or not issuer.isprintable() or issuer != issuer.strip() or not issuer:
+        raise ValueError(f"{without_user(issuer)!r} {problem}")
+    if jwks_uri is None:
+        raise ValueError(
+            f"the issuer {issuer!r} is no URL, so that its keys cannot be found; correct it, or name its keys, for example "
+            '"jwks_uri": "https://auth.example.com/keys"'
+        )

@@ -22,9 +22,8 @@ from mcp_oauth2_deps.protocol.jws import (
 )
 from mcp_oauth2_deps.protocol.keys import KeySet
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
-from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header, verify_issuer
+from mcp_oauth2_deps.protocol.tokens import client_of, verify_claims, verify_header, verify_issuer
 from mcp_oauth2_deps.stores.issuer_keys import IssuerKeys
-from mcp_oauth2_deps.stores.jwks import JWKSStore
 
 # An issuer has one for each of its keys.
 _MOST_HEADERS = 256
@@ -46,17 +45,6 @@ class Issuers(Protocol):
         """The trusted issuer of this name, to the byte; none when it is not trusted."""
 
 
-class FixedIssuers:
-    """The issuers of one policy, which is the same for all of them."""
-
-    def __init__(self, policy: TokenPolicy, keys: JWKSStore) -> None:
-        self._issuers = {name: Issuer(name, policy, IssuerKeys(keys, name)) for name in policy.issuers}
-
-    def find(self, issuer: str) -> Issuer | None:
-        """The trusted issuer of this name, to the byte; none when it is not trusted."""
-        return self._issuers.get(issuer)
-
-
 class JWTVerifier:
     """Guarantees that a JWT is a signed access token of a trusted issuer for this resource, valid now."""
 
@@ -64,14 +52,15 @@ class JWTVerifier:
         """Nothing is fetched yet.
 
         Args:
-            policy: what a header must be, whoever the issuer is.
+            policy: what a header must be, whoever the issuer is. It is asked before anything else of a token is read; after that
+                the policy of its issuer is asked too.
             issuers: whom to trust.
             now: epoch seconds, for the claims.
         """
         self._policy = policy
         self._issuers = issuers
         self._now = now
-        self._headers: dict[bytes, UnverifiedHeader] = {}
+        self._headers: dict[bytes, tuple[UnverifiedHeader, TokenPolicy]] = {}
 
     async def verify(self, presented: Presented) -> Verified | None:
         """The verified token, with the binding that its caller has yet to prove; none for what nobody takes for a JWT.
@@ -85,14 +74,8 @@ class JWTVerifier:
         read = self._read(presented.token)
         if read is None:
             return None
-        token, header = read
-        # An error is given what is known so far, for the log. Until the signature holds, subject and client are anybody's word.
-        try:
-            claims = _parse(token.payload)
-            issuer = verify_issuer(claims, self._issuers.find)
-        except InvalidTokenError as error:
-            error.key_id = header.kid
-            raise
+        token, header, verified_by = read
+        claims, issuer = self._issuer_of(token, header, verified_by)
         try:
             key_set = issuer.keys.current()
             key = None if key_set is None else key_set.select(header)
@@ -108,17 +91,37 @@ class JWTVerifier:
             access_token, confirmation = verify_claims(claims, header, issuer.policy, now=self._now())
         except InvalidTokenError as error:
             error.key_id, error.issuer = header.kid, issuer.name
-            error.subject = _text(claims.get("sub"))
-            error.client_id = _text(claims.get("client_id") or claims.get("azp"))
+            error.subject, error.client_id = _text(claims.get("sub")), _client(claims, issuer.policy)
             raise
-        self._remember_header(token.header_segment, header)
+        if verified_by is not issuer.policy or token.header_segment not in self._headers:
+            self._remember_header(token.header_segment, header, issuer.policy)
         return Verified(access_token, confirmation, partial(issuer.keys.are, key_set), header.kid)
 
-    def _read(self, text: str) -> tuple[UnverifiedToken, UnverifiedHeader] | None:
+    def _issuer_of(
+        self, token: UnverifiedToken, header: UnverifiedHeader, verified_by: TokenPolicy
+    ) -> tuple[Mapping[str, object], Issuer]:
+        """The claims and the issuer that they name, which is trusted, and for whose tokens the header is good.
+
+        An error is given what is known so far, for the log. Until the signature holds, subject and client are anybody's word.
+        """
+        issuer = None
+        try:
+            claims = _parse(token.payload)
+            issuer = verify_issuer(claims, self._issuers.find)
+            # What one issuer may write into a header, another may not: that a policy let it pass says nothing of other policies.
+            if verified_by is not issuer.policy:
+                verify_header(header, issuer.policy)
+        except InvalidTokenError as error:
+            error.key_id, error.issuer = header.kid, None if issuer is None else issuer.name
+            raise
+        return claims, issuer
+
+    def _read(self, text: str) -> tuple[UnverifiedToken, UnverifiedHeader, TokenPolicy] | None:
+        """The token, its header, and the policy by which the header was verified last."""
         try:
             token = split_token(text)
             known = self._headers.get(token.header_segment)
-            return token, known or self._read_header(token.header_segment)
+            return token, *(known or (self._read_header(token.header_segment), self._policy))
         except InvalidTokenError:
             if looks_like_jwt(text):
                 raise
@@ -133,16 +136,14 @@ class JWTVerifier:
             raise
         return header
 
-    def _remember_header(self, segment: bytes, header: UnverifiedHeader) -> None:
-        """Keeps what a header says, so that it is read and verified once.
+    def _remember_header(self, segment: bytes, header: UnverifiedHeader, policy: TokenPolicy) -> None:
+        """Keeps what a header says and by which policy it was verified, so that it is read and verified once.
 
         Only headers of good tokens: headers of bad ones, which anybody can vary, must not push good ones out.
         """
-        if segment in self._headers:
-            return
-        if len(self._headers) >= _MOST_HEADERS:
+        if segment not in self._headers and len(self._headers) >= _MOST_HEADERS:
             self._headers.clear()
-        self._headers[segment] = header
+        self._headers[segment] = header, policy
 
 
 def _parse(payload: bytes) -> Mapping[str, object]:
@@ -162,6 +163,14 @@ async def _look_up(header: UnverifiedHeader, issuer: Issuer) -> tuple[KeySet, Si
     if key is None:
         raise InvalidTokenError("unknown_key", claim="kid")
     return key_set, key
+
+
+def _client(claims: Mapping[str, object], policy: TokenPolicy) -> str | None:
+    """The client of a token that was refused, for the log; none where what names it is no string."""
+    try:
+        return client_of(claims, policy)
+    except InvalidTokenError:
+        return None
 
 
 def _text(value: object) -> str | None:

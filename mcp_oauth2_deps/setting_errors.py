@@ -4,7 +4,7 @@ What makes a setting wrong does not belong here.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 
 from pydantic import ValidationError
@@ -14,12 +14,13 @@ PREFIX = "MCP_OAUTH2_"
 
 EXAMPLES = {
     "issuer": "https://auth.example.com",
+    "issuers": '[{"issuer": "https://auth.example.com", "audience": ["https://api.example.com/mcp"]}]',
     "resource": "https://api.example.com/mcp",
     "scopes": '{"tools:call": "Call tools"}',
     "scope_hierarchy": '{"files:write": ["files:read"]}',
     "algorithms": "RS256,ES256",
 }
-
+_IN_CODE = {"issuers": "[IssuerPolicy(issuer='https://auth.example.com', audience='https://api.example.com/mcp')]"}
 
 _SETTING = re.compile(r"\bthe setting (\w+)")
 
@@ -62,6 +63,12 @@ def failed(problems: Mapping[str, str], *, in_code: bool) -> ValidationError:
     return ValidationError.from_exception_data("the OAuth2 settings", details, hide_input=True)
 
 
+def _member(path: Sequence[int | str]) -> str:
+    """The place of a member in a list of policies, in front of what is said of it."""
+    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return f"{steps}: " if steps else ""
+
+
 def readable(error: ValidationError, *, in_code: bool) -> ValidationError:
     """The same failure with each setting as the reader spells it, a sentence each, and an example."""
     missing = "is missing" + ("; with the issuer named in code nothing is read from the environment" if in_code else "")
@@ -70,8 +77,10 @@ def readable(error: ValidationError, *, in_code: bool) -> ValidationError:
         context = detail.get("ctx", {})
         name = str(context.get("field") or (detail["loc"][0] if detail["loc"] else "")).removeprefix(PREFIX).lower()
         text = missing if detail["type"] == "missing" else detail["msg"].removeprefix("Value error, ")
+        if name == "issuers":
+            text = _member(detail["loc"][1:]) + text
         if name in EXAMPLES:
-            example = repr(EXAMPLES[name]) if in_code else EXAMPLES[name]
+            example = _IN_CODE.get(name, repr(EXAMPLES[name])) if in_code else EXAMPLES[name]
             text += f", for example {spelled(name, in_code=in_code)}={example}"
         problems.setdefault(name, spelled_out(text, in_code=in_code))
     return failed(problems, in_code=in_code)

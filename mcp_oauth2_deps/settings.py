@@ -3,45 +3,64 @@
 What the values are used for does not belong here.
 """
 
-import json
 import os
-from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mcp_oauth2_deps.issuer_policy import IssuerPolicy
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
-from mcp_oauth2_deps.protocol.scopes import is_scope_token, transitive_hierarchy
-from mcp_oauth2_deps.protocol.urls import url_problem, without_user
-from mcp_oauth2_deps.setting_errors import PREFIX, failed, readable, setting_problem, spelled_out, unknown_settings
+from mcp_oauth2_deps.setting_errors import PREFIX, readable, setting_problem, spelled_out, unknown_settings
+from mcp_oauth2_deps.setting_rules import (
+    asymmetric_algorithms,
+    claim_names,
+    clean_identifiers,
+    fit_prefix,
+    refuse_more_than_policies,
+    scope_names,
+    trustworthy_url,
+)
+from mcp_oauth2_deps.setting_sources import (
+    comma_separated,
+    from_json,
+    issuer_in_code,
+    named_issuers,
+    our_variables,
+    read_file,
+    refuse_two_issuers,
+    trimmed,
+)
 
 ENV_FILE = PREFIX + "ENV_FILE"
 
 
-def _comma_separated(value: object) -> object:
-    return tuple(value.split(",")) if isinstance(value, str) else value
-
-
-def _trimmed(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
-
-
-def _json(value: object) -> object:
-    if not isinstance(value, str):
+def _issuers_given(value: object, info: ValidationInfo) -> object:
+    """No name where the setting `issuers` has them; where that is wrong itself, no name is called missing."""
+    if value is not None:
         return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"is not valid JSON ({error})") from None
+    if not info.data.get("issuers", True):
+        raise PydanticCustomError("missing", "Field required")
+    return ()
 
 
 # Identifiers are kept verbatim, so white space around a comma is an error there; names are forgiven it.
-_Identifiers = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
-_Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_trimmed)]
+_Identifiers = Annotated[tuple[str, ...], NoDecode, BeforeValidator(comma_separated)]
+_Policies = Annotated[tuple[IssuerPolicy, ...], NoDecode, BeforeValidator(from_json)]
+_Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(trimmed)]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -50,7 +69,7 @@ class OAuth2Settings(BaseSettings):
 
     Who names the issuer in code names everything in code: `OAuth2Settings(issuer=..., resource=...)` reads nothing from the
     environment, so that an issuer is never verified with the keys or the audience that were configured for another one.
-    Without `issuer` among the arguments the variables `MCP_OAUTH2_...` are read, and arguments win over them.
+    Without `issuer` or `issuers` among the arguments the variables `MCP_OAUTH2_...` are read, and arguments win over them.
 
     A `.env` file is read only when asked for: by `MCP_OAUTH2_ENV_FILE=.env`, which belongs to the environment, or by
     `_env_file=".env"`, which is read also where the issuer is named in code. Variables win over the file. A file that names
@@ -76,25 +95,45 @@ class OAuth2Settings(BaseSettings):
     # The first field, because fields are checked in this order and every URL below is judged by it.
     allow_insecure_http: bool = False
     """Accept `http` URLs of loopback hosts, for development on one machine. `http` of any other host is never accepted."""
-    issuer: _Identifiers
-    """Trusted issuers, verbatim: compared byte for byte with `iss`, a slash at the end counts. Separated by commas."""
+    issuers: _Policies = ()
+    """JSON, a list of issuers with what each is trusted for, where they differ; in code a list of `IssuerPolicy`.
+
+    Default: none; `ISSUER` names them.
+    """
+    issuer: Annotated[_Identifiers, BeforeValidator(_issuers_given)] = None  # type: ignore[assignment]  # see `_issuers_given`
+    """Trusted issuers, verbatim: compared byte for byte with `iss`, a slash at the end counts. Separated by commas.
+
+    Default: required, unless `ISSUERS` is given.
+    """
     resource: str
     """Canonical URI of this server (RFC 8707), verbatim: published in the metadata, and expected in `aud`."""
     audience: _Identifiers = ()
     """Accepted `aud` values where the issuer cannot put the resource into `aud`. Separated by commas. Default: the resource."""
     jwks_uri: str | None = None
     """Where the keys are; possible with a single issuer only. Default: discovered."""
-    algorithms: _Names = SUPPORTED_ALGORITHMS
+    algorithms: Annotated[_Names, AfterValidator(asymmetric_algorithms)] = SUPPORTED_ALGORITHMS
     """JWS algorithms allowed, separated by commas. `none` and `HS*` are refused."""
-    scopes: Annotated[dict[str, str], NoDecode, BeforeValidator(_json)] = Field(default_factory=dict)
+    scopes: Annotated[dict[str, str], NoDecode, BeforeValidator(from_json)] = Field(default_factory=dict)
     """JSON, scope to description, for OpenAPI and `scopes_supported`.
 
     Default: none; `scopes_supported` then names what every call to an MCP server needs.
     """
-    scope_hierarchy: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(_json)] = Field(default_factory=dict)
+    scope_hierarchy: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(from_json)] = Field(default_factory=dict)
     """JSON, scope to the scopes that it implies, transitively. Default: none implies another."""
-    scope_claims: _Names = ("scope", "scp")
+    scope_claims: Annotated[_Names, AfterValidator(claim_names)] = ("scope", "scp")
     """Claims that may hold the scopes, separated by commas; the first one present counts."""
+    scope_prefix: Annotated[str, AfterValidator(fit_prefix)] = ""
+    """What clients must put in front of a scope when they ask for it (`api://app-id/`); never in what is checked.
+
+    Default: none.
+    """
+    clients: _Identifiers = ()
+    """Clients whose tokens count although they have no `aud`, if they say that they are access tokens. Separated by commas.
+
+    Default: none; a token without `aud` is refused.
+    """
+    client_claims: Annotated[_Names, AfterValidator(claim_names)] = ("client_id", "azp")
+    """Claims that may hold the client id, separated by commas; the first one that is not empty counts."""
     leeway: float = Field(30, ge=0, le=300)
     """Clock difference between the issuer and this machine that is forgiven, 0 to 300 seconds."""
     strict_at_jwt: bool = False
@@ -129,15 +168,15 @@ class OAuth2Settings(BaseSettings):
 
     def __init__(self, *, _env_file: str | Path | None = None, **values: Any) -> None:
         values = {name: value for name, value in values.items() if value is not None}
-        environment = {} if _issuer_in_code(values) else _ours(os.environ)
+        environment = {} if issuer_in_code(values) else our_variables(os.environ)
         env_file = _env_file or environment.get("env_file") or None
-        in_code = _issuer_in_code(values) and env_file is None
+        in_code = issuer_in_code(values) and env_file is None
         try:
-            in_file = _read_file(env_file)
+            in_file = read_file(env_file)
             unknown = (({*environment, *in_file} - {"env_file"}) | {*values}) - set(type(self).model_fields)
             if unknown:
                 raise unknown_settings(unknown, type(self).model_fields, in_code=in_code)
-            _refuse_two_issuers(values.get("issuer") or environment.get("issuer") or None, in_file.get("issuer") or None)
+            refuse_two_issuers(named_issuers(values) or named_issuers(environment), named_issuers(in_file))
             super().__init__(_env_file=env_file, _env_file_encoding="utf-8", **values)
             self._in_code = in_code
         except ValidationError as error:
@@ -153,7 +192,7 @@ class OAuth2Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Where values come from, the first wins; the environment only where no argument names the issuer."""
-        if _issuer_in_code(init_settings()):
+        if issuer_in_code(init_settings()):
             return init_settings, dotenv_settings
         return init_settings, env_settings, dotenv_settings
 
@@ -166,65 +205,86 @@ class OAuth2Settings(BaseSettings):
         """The text, which says "the setting x", with the name of the variable there, unless the settings come from code."""
         return text if self._in_code else spelled_out(text, in_code=False)
 
-    @field_validator("issuer", "resource", "jwks_uri", "authorization_url", "token_url", "metadata_url")
+    @cached_property
+    def policies(self) -> tuple[IssuerPolicy, ...]:
+        """What each trusted issuer is trusted for, whichever way it was named; audience and algorithms are filled in."""
+        audience = self.audience or (self.resource,)
+        if self.issuers:
+            return tuple(
+                policy.model_copy(
+                    update={"audience": policy.audience or audience, "algorithms": policy.algorithms or self.algorithms}
+                )
+                for policy in self.issuers
+            )
+        return tuple(
+            IssuerPolicy(
+                issuer=issuer,
+                audience=audience,
+                algorithms=self.algorithms,
+                jwks_uri=self.jwks_uri,
+                clients=self.clients,
+                client_claims=self.client_claims,
+                scope_claims=self.scope_claims,
+                scope_prefix=self.scope_prefix,
+                token_type="rfc9068" if self.strict_at_jwt else "any",
+            )
+            for issuer in self.issuer
+        )
+
+    @property
+    def authorization_servers(self) -> tuple[str, ...]:
+        """Where clients are sent to log in (RFC 9728 section 2), each once, in the order of the issuers."""
+        return tuple(dict.fromkeys(policy.login for policy in self.policies if policy.login))
+
+    @field_validator("issuers")
     @classmethod
-    def _trustworthy_urls(cls, value: Any, info: ValidationInfo) -> Any:
-        # Where the flag itself is wrong, a URL is not called wrong because of it.
-        http_allowed = info.data.get("allow_insecure_http", True)
-        query_allowed = info.field_name != "issuer"
-        for url in value if isinstance(value, tuple) else (value,):
-            problem = url_problem(url, allow_insecure_http=http_allowed, query_allowed=query_allowed) if url else "is empty"
-            if url is not None and problem:
-                raise ValueError(f"{without_user(url)!r} {problem}")
-        if isinstance(value, tuple) and (not value or len(set(value)) != len(value)):
+    def _trustworthy_issuers(cls, value: tuple[IssuerPolicy, ...], info: ValidationInfo) -> tuple[IssuerPolicy, ...]:
+        for place, policy in enumerate(value):
+            urls = {"issuer": policy.issuer if policy.is_url else None, "jwks_uri": policy.jwks_uri}
+            for name, url in (urls | {"authorization_server": policy.authorization_server}).items():
+                try:
+                    _trusted(url, info)
+                except ValueError as error:
+                    raise ValueError(f"[{place}].{name}: {error}") from None
+        names = [policy.issuer for policy in value]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"names the issuer {name!r} twice; one policy says all that one issuer is trusted for")
+        return value
+
+    @field_validator("issuer")
+    @classmethod
+    def _trustworthy_names(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for url in value:
+            _trusted(url, info, query_allowed=False)
+        if len(set(value)) != len(value) or not (value or info.data.get("issuers", True)):
             raise ValueError("is empty or names an issuer twice")
         return value
 
-    @field_validator("audience", "cors_origins", "allowed_hosts")
+    @field_validator("resource", "jwks_uri", "authorization_url", "token_url", "metadata_url")
+    @classmethod
+    def _trustworthy_urls(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return _trusted(value, info)
+
+    @field_validator("audience", "clients", "cors_origins", "allowed_hosts")
     @classmethod
     def _clean_identifiers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            if not text or text != text.strip() or not text.isprintable():
-                raise ValueError(f"{text!r} is empty or has white space at an end; remove it")
-        return value
-
-    @field_validator("algorithms")
-    @classmethod
-    def _asymmetric(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for alg in value or ("",):
-            if alg.lower() == "none" or alg.upper().startswith("HS"):
-                raise ValueError(f"{alg!r} is refused: with it anybody who knows the public key can make tokens")
-            if alg not in SUPPORTED_ALGORITHMS:
-                raise ValueError(f"{alg!r} is not supported; possible are {', '.join(SUPPORTED_ALGORITHMS)}")
-        return value
+        return clean_identifiers(value)
 
     @field_validator("scopes", "scope_hierarchy")
     @classmethod
     def _scope_names(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for scope, rest in value.items():
-            for name in (scope, *(rest if isinstance(rest, tuple) else ())):
-                if not is_scope_token(name):
-                    raise ValueError(f"{name!r} is no scope: it is empty or has spaces, quotes or a backslash")
-        if any(isinstance(rest, tuple) for rest in value.values()):
-            try:
-                transitive_hierarchy(value)
-            except ValueError as error:
-                raise ValueError(f"has a cycle: {error}") from None
-            except RecursionError:
-                raise ValueError("has a chain that is too long") from None
-        return value
-
-    @field_validator("scope_claims")
-    @classmethod
-    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value or not all(value):
-            raise ValueError("names no claim, or an empty one")
-        return value
+        return scope_names(value)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if self.metadata_url and not urlsplit(self.metadata_url).path.strip("/"):
             raise setting_problem("metadata_url", f"{self.metadata_url!r} has no path; the document needs a place of its own")
+        if self.issuers:
+            refuse_more_than_policies(self.model_fields_set)
+        if self.clients and self.strict_at_jwt:
+            text = "names clients whose tokens have no aud, which the setting strict_at_jwt demands; leave out one of them"
+            raise setting_problem("clients", text)
         if self.jwks_uri and len(self.issuer) > 1:
             raise setting_problem("jwks_uri", "is possible with a single issuer only; without it keys are discovered")
         if self.soft_age >= self.jwks_cache_ttl:
@@ -232,30 +292,9 @@ class OAuth2Settings(BaseSettings):
         return self
 
 
-def _issuer_in_code(values: Mapping[str, Any]) -> bool:
-    """Whether the arguments name the issuer, and so everything: the environment is then not read."""
-    return "issuer" in values
-
-
-def _ours(variables: Mapping[str, str | None]) -> dict[str, str]:
-    """The variables with our prefix, by the names of the settings that they stand for."""
-    prefix = PREFIX.lower()
-    lowered = {name.lower(): value or "" for name, value in variables.items()}
-    return {name.removeprefix(prefix): value for name, value in lowered.items() if name.startswith(prefix)}
-
-
-def _read_file(path: str | Path | None) -> dict[str, str]:
-    if path is None:
-        return {}
-    if not Path(path).is_file():
-        raise failed({"env_file": f"{str(path)!r} is no file; correct the path or unset it"}, in_code=False)
-    return _ours(dotenv_values(path, encoding="utf-8"))
-
-
-def _refuse_two_issuers(given: object, in_file: object) -> None:
-    """Where a file is for another issuer than the arguments or the environment, its keys and audience are that one's too."""
-    given, in_file = _comma_separated(given), _comma_separated(in_file)
-    if isinstance(given, tuple | list) and isinstance(in_file, tuple) and set(map(str, given)) != set(in_file):
-        texts = (without_user(",".join(map(str, issuers))) for issuers in (given, in_file))
-        text = "is {!r}, but the file is for {!r}: name the same in both, or in one only".format(*texts)
-        raise failed({"issuer": text}, in_code=False)
+def _trusted(url: str | None, info: ValidationInfo, *, query_allowed: bool = True) -> str | None:
+    if url is None:
+        return None
+    # Where the flag itself is wrong, a URL is not called wrong because of it.
+    http_allowed = info.data.get("allow_insecure_http", True)
+    return trustworthy_url(url, allow_insecure_http=http_allowed, query_allowed=query_allowed)

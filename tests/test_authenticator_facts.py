@@ -87,14 +87,14 @@ async def test_a_remembered_token_ends_exactly_with_the_leeway(make, issuer):
 
 
 async def test_the_policy_is_what_the_settings_say(make, issuer):
-    policy = make(
+    (policy,) = make(
         leeway=7,
         scope_claims=("roles",),
         algorithms=("ES256",),
         audience=("urn:x",),
         strict_at_jwt=True,
         scope_hierarchy={"a": ("b",)},
-    ).policy
+    ).policies
     assert (policy.issuers, policy.audiences, policy.algorithms) == ((issuer.url,), ("urn:x",), {"ES256"})
     assert (policy.leeway, policy.strict_at_jwt, policy.scope_claims) == (7, True, ("roles",))
     assert policy.scope_hierarchy == {"a": {"b"}}

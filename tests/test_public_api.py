@@ -169,9 +169,8 @@ async def test_what_is_public_is_enough_without_fastapi(issuer):
     with pytest.raises(OAuth2Error):
         await authenticator.verify("garbage")
     assert issuer.key.kid in (await JWKSStore(documents).key_set(issuer.url)).key_ids
-    assert authenticator.policy == TokenPolicy(
-        issuers=(issuer.url,), audiences=(issuer.audience,), algorithms=authenticator.policy.algorithms
-    )
+    (policy,) = authenticator.policies
+    assert policy == TokenPolicy(issuers=(issuer.url,), audiences=(issuer.audience,), algorithms=policy.algorithms)
 
 
 if __name__ == "__main__":

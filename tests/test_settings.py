@@ -1,12 +1,13 @@
 """What settings are read from, and how a wrong one is explained."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from mcp_oauth2_deps import OAuth2Settings
+from mcp_oauth2_deps import IssuerPolicy, OAuth2Settings
 
 GOOD = {"issuer": "https://auth.example.com", "resource": "https://api.example.com/mcp"}
 
@@ -150,6 +151,8 @@ def test_the_example_file_lists_every_setting_and_is_valid(tmp_path):
 ELSEWHERE = {
     "allow_insecure_http": "true",
     "issuer": "https://elsewhere.example",
+    # Possible only in place of `issuer` and of what describes its issuers.
+    "issuers": "",
     "resource": "https://elsewhere.example/mcp",
     "audience": "elsewhere",
     "jwks_uri": "https://elsewhere.example/keys",
@@ -159,6 +162,9 @@ ELSEWHERE = {
     "scope_claims": "elsewhere",
     "leeway": "299",
     "strict_at_jwt": "true",
+    "scope_prefix": "elsewhere:",
+    "clients": "",
+    "client_claims": "elsewhere",
     "jwks_refresh_after": "299",
     "jwks_cache_ttl": "9999",
     "jwks_refresh_cooldown": "9",
@@ -185,7 +191,7 @@ def test_the_rows_name_every_setting(environment_of_another):
     assert ELSEWHERE.keys() == OAuth2Settings.model_fields.keys()
     there = OAuth2Settings()
     for name, here in OAuth2Settings.model_construct(issuer=(), resource="").model_dump().items():
-        assert getattr(there, name) != here, name
+        assert ELSEWHERE[name] == "" or getattr(there, name) != here, name
 
 
 @pytest.mark.parametrize(
@@ -263,3 +269,127 @@ def test_a_flag_that_is_no_answer_is_the_only_thing_said():
     with pytest.raises(ValidationError) as caught:
         OAuth2Settings(**GOOD, jwks_uri="http://localhost/keys", allow_insecure_http="perhaps")
     assert [error["loc"] for error in caught.value.errors()] == [("allow_insecure_http",)]
+
+
+POLICY = {"issuer": "https://auth.example.com"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"audiance": "x"}, r"\[0\]: 'audiance' is no member here; did you mean 'audience'\?"),
+        ({"issuer": None}, r"\[0\]\.issuer: Input should be a valid string"),
+        ({"issuer": "http://auth.example.com"}, r"\[0\]: .* must use https"),
+        ({"issuer": "http://localhost:9000"}, r"\[0\]\.issuer: .*MCP_OAUTH2_ALLOW_INSECURE_HTTP=true"),
+        ({"issuer": "https://me:hunter2@auth.example.com"}, r"\[0\]: '\.\.\.@auth.*user name"),
+        ({"issuer": "me:hunter2@auth", "jwks_uri": "https://a.example/keys"}, r"\[0\]: '\.\.\.@auth' is no absolute URL"),
+        ({"issuer": ""}, r"\[0\]: '' holds white space"),
+        ({"issuer": "project-1"}, r"\[0\]: the issuer 'project-1' is no URL.* \"jwks_uri\": \"https://auth"),
+        ({"issuer": "https://auth.example.com?x", "jwks_uri": "https://a.example/keys"}, r"\[0\]: .*query"),
+        ({"jwks_uri": "http://a.example/keys"}, r"\[0\]\.jwks_uri: .*must use https"),
+        ({"jwks_uri": "http://localhost/keys"}, r"\[0\]\.jwks_uri: .*MCP_OAUTH2_ALLOW_INSECURE_HTTP=true"),
+        ({"authorization_server": "http://localhost/"}, r"\[0\]\.authorization_server: .*MCP_OAUTH2_ALLOW_INSECURE_HTTP=true"),
+        ({"audience": ["a "]}, r"\[0\]\.audience: 'a ' is empty or has white space"),
+        ({"audience": 7}, r"\[0\]\.audience: Input should be a valid tuple"),
+        ({"algorithms": ["HS256"]}, r"\[0\]\.algorithms: 'HS256' is refused"),
+        ({"client_claims": []}, r"\[0\]\.client_claims: names no claim"),
+        ({"scope_claims": [""]}, r"\[0\]\.scope_claims: names no claim"),
+        ({"scope_prefix": "a b"}, r"\[0\]\.scope_prefix: 'a b' can stand in front of no scope"),
+        ({"scope_sources": [{"claim": "https://x.example/roles"}]}, r"\[0\]\.scope_sources\[0\]: .*write it as a list of one"),
+        ({"scope_sources": [{"claim": "realm_access..roles"}]}, r"\[0\]\.scope_sources\[0\]: .*an empty member"),
+        ({"scope_sources": [{"claim": []}]}, r"\[0\]\.scope_sources\[0\]: .*names no claim"),
+        ({"scope_sources": [{"claim": "roles", "prefx": ""}]}, r"\[0\]\.scope_sources\[0\]: 'prefx' .*did you mean 'prefix'"),
+        ({"token_type": "jwt"}, r"\[0\]\.token_type: Input should be 'any', 'at\+jwt' or 'rfc9068'"),
+        ({"required_claims": {"at_hash": None}}, r"\[0\]\.required_claims: no access token has the claim 'at_hash'"),
+        ({"required_claims": {"token_use": "id"}}, r"\[0\]\.required_claims: no access token has the claim 'token_use'"),
+        ({"required_claims": {"org": []}}, r"\[0\]\.required_claims: no access token has the claim 'org'"),
+        ({"access_token_marks": ["sub", "email"]}, r"\[0\]\.access_token_marks: ID tokens may have sub and email too"),
+        ({"clients": ["c"], "token_type": "rfc9068"}, r"\[0\]: 'clients' names clients whose tokens have no 'aud'"),
+        ({"clients": ["c"], "required_claims": {"aud": None}}, r"\[0\]: 'clients' names clients whose tokens have no 'aud'"),
+    ],
+)
+def test_a_wrong_member_of_a_policy_is_named_with_its_place(monkeypatch, wrong, says):
+    policy = {name: value for name, value in (POLICY | wrong).items() if value is not None or name != "audience"}
+    monkeypatch.setenv("MCP_OAUTH2_ISSUERS", json.dumps([policy]))
+    with pytest.raises(ValidationError) as caught:
+        OAuth2Settings(resource=GOOD["resource"])
+    assert re.search(rf"^MCP_OAUTH2_ISSUERS\n  {says}.*, for example MCP_OAUTH2_ISSUERS=\[", str(caught.value), re.MULTILINE)
+    assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.errors()}"
+    monkeypatch.setenv("MCP_OAUTH2_ISSUERS", json.dumps([POLICY]))
+    assert OAuth2Settings(resource=GOOD["resource"]).authorization_servers == (POLICY["issuer"],)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name", "says"),
+    [
+        ({"issuers": [POLICY, POLICY]}, "issuers", "names the issuer 'https://auth.example.com' twice"),
+        ({"issuers": [POLICY], "issuer": POLICY["issuer"]}, "issuer", "is set together with {issuers}"),
+        ({"issuers": [POLICY], "jwks_uri": "https://a.example/keys"}, "jwks_uri", "stands in each policy, as 'jwks_uri'"),
+        ({"issuers": [POLICY], "strict_at_jwt": True}, "strict_at_jwt", "stands in each policy, as 'token_type'"),
+        ({"issuers": [POLICY], "clients": "c"}, "clients", "stands in each policy, as 'clients'"),
+        ({"issuers": [POLICY], "client_claims": "c"}, "client_claims", "stands in each policy, as 'client_claims'"),
+        ({"issuers": [POLICY], "scope_claims": "c"}, "scope_claims", "stands in each policy, as 'scope_claims'"),
+        ({"issuers": [POLICY], "scope_prefix": "c"}, "scope_prefix", "stands in each policy, as 'scope_prefix'"),
+        ({"issuers": "{"}, "issuers", "is not valid JSON"),
+        ({"issuers": []}, "issuer", "is missing"),
+        ({"issuer": POLICY["issuer"], "clients": "c", "strict_at_jwt": True}, "clients", "which {strict_at_jwt} demands"),
+        ({"issuer": POLICY["issuer"], "clients": "c "}, "clients", "white space"),
+        ({"issuer": POLICY["issuer"], "client_claims": ","}, "client_claims", "no claim"),
+        ({"issuer": POLICY["issuer"], "scope_prefix": "a b"}, "scope_prefix", "in front of no scope"),
+    ],
+)
+@pytest.mark.parametrize("in_code", [True, False], ids=["code", "environment"])
+def test_policies_that_contradict_other_settings_stop_the_start(monkeypatch, in_code, wrong, name, says):
+    if not in_code:
+        for setting, value in wrong.items():
+            text = value if isinstance(value, str) else json.dumps(value)
+            monkeypatch.setenv("MCP_OAUTH2_" + setting.upper(), text)
+    with pytest.raises(ValidationError) as caught:
+        OAuth2Settings(resource=GOOD["resource"], **(wrong if in_code else {}))
+
+    def spelled(setting):
+        return setting if in_code else "MCP_OAUTH2_" + setting.upper()
+
+    says = says.format(issuers=spelled("issuers"), strict_at_jwt=spelled("strict_at_jwt"))
+    assert re.search(rf"^{spelled(name)}\n  .*{re.escape(says)}", str(caught.value), re.MULTILINE)
+    assert ("MCP_OAUTH2_" in str(caught.value)) is not in_code
+
+
+def test_policies_named_in_code_keep_the_environment_out(environment_of_another):
+    settings = OAuth2Settings(issuers=[IssuerPolicy(issuer=GOOD["issuer"])], resource=GOOD["resource"])
+    (policy,) = settings.policies
+    assert (policy.issuer, policy.audience, policy.jwks_uri) == (GOOD["issuer"], (GOOD["resource"],), None)
+
+
+@pytest.mark.parametrize("named", ["issuer", "issuers"])
+def test_a_file_for_one_issuer_is_not_used_for_the_policies_of_another(tmp_path, named):
+    value = "https://file.example" if named == "issuer" else json.dumps([{"issuer": "https://file.example"}])
+    (tmp_path / "env").write_text(f"MCP_OAUTH2_{named.upper()}={value}\nMCP_OAUTH2_AUDIENCE=of-the-file\n", "utf-8")
+    with pytest.raises(ValidationError, match=r"but the file is for 'https://file\.example'"):
+        OAuth2Settings(issuers=[IssuerPolicy(issuer=GOOD["issuer"])], resource=GOOD["resource"], _env_file=tmp_path / "env")
+
+
+def test_the_plain_settings_and_the_policies_say_the_same():
+    plain = OAuth2Settings(
+        **GOOD,
+        audience="a",
+        algorithms="ES256",
+        jwks_uri="https://a.example/keys",
+        clients="c",
+        client_claims="cid",
+        scope_claims="scp",
+        scope_prefix="api://x/",
+    )
+    policy = IssuerPolicy(
+        issuer=GOOD["issuer"],
+        jwks_uri="https://a.example/keys",
+        clients="c",
+        client_claims="cid",
+        scope_claims="scp",
+        scope_prefix="api://x/",
+    )
+    other = IssuerPolicy(issuer="project-1", audience="b", algorithms="RS256", jwks_uri="https://b.example/keys")
+    named = OAuth2Settings(issuers=[policy, other], resource=GOOD["resource"], audience="a", algorithms="ES256")
+    assert named.policies == (*plain.policies, other)
+    assert named.authorization_servers == plain.authorization_servers == (GOOD["issuer"],)
+    assert [policy.token_type for policy in OAuth2Settings(**GOOD, strict_at_jwt=True).policies] == ["rfc9068"]

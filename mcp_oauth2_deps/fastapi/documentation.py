@@ -54,9 +54,9 @@ class SchemeDescription:
         except ValidationError:
             return {self.name: OAuth2Model(flows=OAuthFlows())}
         models: dict[str, OAuth2Model] = {}
-        for issuer in settings.issuer:
-            name = self.name
-            if len(settings.issuer) > 1:
+        for policy in settings.policies:
+            name, issuer = self.name, policy.issuer
+            if len(settings.policies) > 1:
                 name = _UNFIT_FOR_A_NAME.sub("-", f"{name}-{urlsplit(issuer).netloc}{urlsplit(issuer).path}").rstrip("-")
             models[name] = self._model(settings, issuer, self._gate.authenticator.jwks_store.metadata(issuer))
         return models

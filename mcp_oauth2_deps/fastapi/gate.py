@@ -73,7 +73,7 @@ class Gate:
     def scope_hierarchy(self) -> Mapping[str, frozenset[str]]:
         """What scopes imply; nothing without settings, which a test that overrides the scheme need not have."""
         authenticator = self._authenticator_if_configured()
-        return {} if authenticator is None else authenticator.policy.scope_hierarchy
+        return {} if authenticator is None else authenticator.scope_hierarchy
 
     def _authenticator_if_configured(self) -> Authenticator | None:
         """The authenticator; none where settings are missing, which nobody needs as long as no token is sent."""
@@ -124,7 +124,7 @@ class Gate:
                 authenticator = self.authenticator
             token = await authenticator.authenticate(presented)
             outcomes[self] = sent, token
-            shortfall = needed.shortfall(token, authenticator.policy.scope_hierarchy)
+            shortfall = needed.shortfall(token, authenticator.scope_hierarchy)
             if shortfall is not None:
                 raise shortfall
             if Admitted in authenticator.events.heard:

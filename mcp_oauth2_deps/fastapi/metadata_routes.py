@@ -76,7 +76,9 @@ class MetadataRoutes:
             settings = gate.settings
             if asked in _places(settings) or (asked == WELL_KNOWN_PATH and single):
                 scopes = gate.scopes.supported(settings.scopes)
-                return protected_resource_metadata(resource=settings.resource, issuers=settings.issuer, scopes=scopes)
+                return protected_resource_metadata(
+                    resource=settings.resource, issuers=settings.authorization_servers, scopes=scopes
+                )
         return None
 
 

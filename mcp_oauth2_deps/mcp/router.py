@@ -196,7 +196,7 @@ class MCPRoutes:
         self._rules.remember(message, caller, decision)
 
     def _caller(self, token: AccessToken) -> Caller:
-        return Caller(token, self._scheme.authenticator.policy.scope_hierarchy, self._rules)
+        return Caller(token, self._scheme.authenticator.scope_hierarchy, self._rules)
 
     def _hand_over(self, request: Request, caller: Caller, body: bytes | None, *, lasting: bool) -> Response:
         if self._app is None:

@@ -3,15 +3,16 @@
 The rules that compare do not belong here; neither do settings.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from mcp_oauth2_deps.protocol.jws import canonical_algorithm
+from mcp_oauth2_deps.protocol.scopes import ClaimedScopes
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPolicy:
-    """What a token must be to pass; every field was checked by the settings.
+    """What a token of one issuer, or of several that are trusted for the same, must be; every field was checked by the settings.
 
     Attributes:
         issuers: trusted issuers, verbatim.
@@ -21,6 +22,12 @@ class TokenPolicy:
         strict_at_jwt: demand RFC 9068 to the letter.
         scope_claims: claims that may hold scopes, the first one present counts.
         scope_hierarchy: scope to all scopes it implies, already transitive.
+        typ_required: demand the type `at+jwt` in the header; the strict mode demands it too.
+        scope_sources: further claims whose values count as scopes too.
+        clients: clients whose tokens pass without `aud`, if they bear a mark of an access token.
+        client_claims: claims that may hold the client id, the first one that is not empty counts.
+        required_claims: claims that must be there, each with the values it may have, or none where any value will do.
+        access_token_marks: claims that access tokens have and ID tokens have not. All of them must be there.
         exact_audiences: the accepted audiences as a set; computed.
         comparable_audiences: the same in the form of `comparable_audience`; computed.
 
@@ -40,17 +47,40 @@ class TokenPolicy:
     strict_at_jwt: bool = False
     scope_claims: tuple[str, ...] = ("scope", "scp")
     scope_hierarchy: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    typ_required: bool = False
+    scope_sources: tuple[ClaimedScopes, ...] = ()
+    clients: frozenset[str] = frozenset()
+    client_claims: tuple[str, ...] = ("client_id", "azp")
+    required_claims: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    access_token_marks: tuple[str, ...] = ()
     exact_audiences: frozenset[str] = field(init=False, repr=False, compare=False)
     comparable_audiences: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         computed = {
             "algorithms": frozenset(map(canonical_algorithm, self.algorithms)),
+            "typ_required": self.typ_required or self.strict_at_jwt,
             "exact_audiences": frozenset(self.audiences),
             "comparable_audiences": frozenset(map(comparable_audience, self.audiences)),
         }
         for name, value in computed.items():
             object.__setattr__(self, name, value)
+
+
+def any_header_of(policies: Sequence[TokenPolicy]) -> TokenPolicy:
+    """A policy for headers of tokens whose issuer is not known yet: what it refuses, each of these policies refuses.
+
+    Does not stand for any of them: a header that passes must be verified once more, with the policy of the token's issuer.
+    """
+    first, *others = policies
+    if not others:
+        return first
+    return replace(
+        first,
+        algorithms=frozenset().union(*(policy.algorithms for policy in policies)),
+        strict_at_jwt=False,
+        typ_required=all(policy.typ_required for policy in policies),
+    )
 
 
 def comparable_audience(audience: str) -> str:

@@ -6,7 +6,7 @@ Where scopes are demanded does not belong here.
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError
 from mcp_oauth2_deps.models import AccessToken
@@ -85,8 +85,22 @@ def scope_requirement(*scopes: object, any_of: Iterable[object] = ()) -> ScopeRe
     return ScopeRequirement(checked_scopes(scopes), (alternatives,) if alternatives else ())
 
 
-def read_scopes(claims: Mapping[str, Any], names: Iterable[str]) -> frozenset[str]:
-    """The scopes in the first of the named claims that is present; none when none is.
+class ClaimedScopes(NamedTuple):
+    """A further claim whose values count as scopes.
+
+    Attributes:
+        path: the claim, and in it the members that lead to the values.
+        prefix: put in front of each value.
+        keys: whether the values are the names of an object's members.
+    """
+
+    path: tuple[str, ...]
+    prefix: str = ""
+    keys: bool = False
+
+
+def read_scopes(claims: Mapping[str, Any], names: Iterable[str], sources: Iterable[ClaimedScopes] = ()) -> frozenset[str]:
+    """The scopes in the first of the named claims that is present, and those in all further sources; none when none is.
 
     Each is a space-delimited string (RFC 8693 section 4.2) or a list of strings, which Spring Authorization Server, Duende and
     ForgeRock write under the name `scope` too. A string in a list is one scope, never divided.
@@ -100,7 +114,27 @@ def read_scopes(claims: Mapping[str, Any], names: Iterable[str]) -> frozenset[st
         if name in claims:
             scopes = _read_scope_claim(name, claims[name])
             found = scopes if found is None else found
-    return frozenset() if found is None else found
+    granted = frozenset() if found is None else found
+    for source in sources:
+        granted |= _read_source(claims, source)
+    return granted
+
+
+def _read_source(claims: Mapping[str, Any], source: ClaimedScopes) -> frozenset[str]:
+    name, value = ".".join(source.path), claims
+    for member in source.path:
+        if not isinstance(value, dict):
+            raise InvalidTokenError("claim", claim=name)
+        if member not in value:
+            return frozenset()
+        value = value[member]
+    if not source.keys:
+        values = _read_scope_claim(name, value)
+    elif isinstance(value, dict):
+        values = frozenset(filter(None, value))
+    else:
+        raise InvalidTokenError("claim", claim=name)
+    return frozenset(source.prefix + scope for scope in values)
 
 
 def _read_scope_claim(name: str, value: object) -> frozenset[str]:

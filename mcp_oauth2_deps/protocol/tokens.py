@@ -27,21 +27,31 @@ _REQUIRED_BY_RFC_9068 = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 # The end of the year 9999. A later date is a number in milliseconds, or no date at all.
 _LAST_INSTANT = 253_402_300_799
 
+# A claim that holds this says as little as one that is not there.
+_NOTHING: tuple[object, ...] = (None, "", [], {})
+
 _text = core_schema.str_schema(strict=True)
 # Whole numbers too, but no booleans.
 _numeric_date = core_schema.float_schema(strict=True, le=_LAST_INSTANT, allow_inf_nan=False)
 # It stops at the first member that is no string: an error for each of a thousand would take a millisecond.
 _text_or_texts = core_schema.union_schema([_text, core_schema.list_schema(_text, strict=True, fail_fast=True)])
 _field = core_schema.typed_dict_field
+
+
+def _claims_schema(*, audience_required: bool) -> SchemaValidator:
+    return SchemaValidator(
+        core_schema.typed_dict_schema(
+            {"iss": _field(_text), "aud": _field(_text_or_texts, required=audience_required), "exp": _field(_numeric_date)}
+            | {name: _field(_numeric_date, required=False) for name in ("nbf", "iat")}
+            | {name: _field(_text, required=False) for name in ("sub", "jti", "client_id", "azp")}
+        )
+    )
+
+
 # The registered claims by type (RFC 7519 section 4.1, RFC 9068 section 2.2). pydantic-core instead of a `BaseModel`:
 # building a model for each token costs twice as much, and it would be thrown away.
-_CLAIMS = SchemaValidator(
-    core_schema.typed_dict_schema(
-        {"iss": _field(_text), "aud": _field(_text_or_texts), "exp": _field(_numeric_date)}
-        | {name: _field(_numeric_date, required=False) for name in ("nbf", "iat")}
-        | {name: _field(_text, required=False) for name in ("sub", "jti", "client_id", "azp")}
-    )
-)
+_CLAIMS = _claims_schema(audience_required=True)
+_CLAIMS_OF_CLIENTS = _claims_schema(audience_required=False)
 
 
 def verify_header(header: UnverifiedHeader, policy: TokenPolicy) -> None:
@@ -54,10 +64,8 @@ def verify_header(header: UnverifiedHeader, policy: TokenPolicy) -> None:
     """
     if header.alg not in policy.algorithms:
         raise InvalidTokenError("algorithm", claim="alg", found=header.alg)
-    if header.typ is None:
-        typed = not policy.strict_at_jwt
-    else:
-        typed = header.typ.lower() in (_AT_JWT if policy.strict_at_jwt else _TYPES)
+    types = _AT_JWT if policy.typ_required else _TYPES
+    typed = not policy.typ_required if header.typ is None else header.typ.lower() in types
     if not typed:
         raise InvalidTokenError("type", claim="typ", found=header.typ)
 
@@ -102,25 +110,48 @@ def verify_claims(
         InvalidTokenError: the first rule that does not hold.
     """
     try:
-        _CLAIMS.validate_python(claims)
+        (_CLAIMS_OF_CLIENTS if policy.clients else _CLAIMS).validate_python(claims)
     except ValidationError as error:
         raise InvalidTokenError("claim", claim=str(error.errors(include_url=False)[0]["loc"][0])) from None
-    audience = (claims["aud"],) if isinstance(claims["aud"], str) else tuple(claims["aud"])
-    _verify_audience(audience, policy)
+    client = client_of(claims, policy)
+    named = claims.get("aud", ())
+    audience = (named,) if isinstance(named, str) else tuple(named)
+    if "aud" in claims:
+        _verify_audience(audience, policy)
+    else:
+        _verify_client(client, claims, header, policy)
     _verify_times(claims, policy, now)
     if policy.strict_at_jwt:
-        _verify_required_claims(claims)
+        _verify_claims_of_rfc_9068(claims)
+    _verify_required_claims(claims, policy)
     if not _KIND_RULES.keys().isdisjoint(claims):
         _verify_kind(_Candidate(claims, header, policy, audience))
-    token = _access_token(claims, audience, read_scopes(claims, policy.scope_claims))
+    token = _access_token(claims, client, audience, read_scopes(claims, policy.scope_claims, policy.scope_sources))
     return token, read_confirmation(token.claims)
 
 
-def _access_token(claims: Mapping[str, Any], audience: tuple[str, ...], scopes: frozenset[str]) -> AccessToken:
+def client_of(claims: Mapping[str, Any], policy: TokenPolicy) -> str | None:
+    """The client that the token was given to: the first of the policy's client claims that is not empty.
+
+    Raises:
+        InvalidTokenError: `claim`, when one of these claims is no string, also one that would not have counted.
+    """
+    client = ""
+    for name in policy.client_claims:
+        value = claims.get(name, "")
+        if not isinstance(value, str):
+            raise InvalidTokenError("claim", claim=name)
+        client = client or value
+    return client or None
+
+
+def _access_token(
+    claims: Mapping[str, Any], client: str | None, audience: tuple[str, ...], scopes: frozenset[str]
+) -> AccessToken:
     get = claims.get
     return AccessToken(
         get("sub") or None,
-        get("client_id") or get("azp") or None,
+        client,
         claims["iss"],
         audience,
         scopes,
@@ -139,6 +170,15 @@ def _verify_audience(audience: tuple[str, ...], policy: TokenPolicy) -> None:
     raise InvalidTokenError("audience", claim="aud", found=" ".join(audience))
 
 
+def _verify_client(client: str | None, claims: Mapping[str, Any], header: UnverifiedHeader, policy: TokenPolicy) -> None:
+    """Rule B6: without `aud` a token passes as one of a named client, and only with a mark that no ID token bears."""
+    if client not in policy.clients:
+        raise InvalidTokenError("audience", claim="aud", found=client)
+    marked = _is_typed_as_access_token(claims, header) or claims.get("token_use") == "access"
+    if not marked:
+        raise InvalidTokenError("type", claim="typ", found=header.typ)
+
+
 def _verify_times(claims: Mapping[str, Any], policy: TokenPolicy, now: float) -> None:
     """RFC 7519 sections 4.1.4 to 4.1.6; a token is expired *on* its `exp`."""
     if now - policy.leeway >= claims["exp"]:
@@ -150,10 +190,20 @@ def _verify_times(claims: Mapping[str, Any], policy: TokenPolicy, now: float) ->
         raise InvalidTokenError("issued_in_future", claim="iat", found=f"in {claims['iat'] - now:.0f} s")
 
 
-def _verify_required_claims(claims: Mapping[str, Any]) -> None:
+def _verify_claims_of_rfc_9068(claims: Mapping[str, Any]) -> None:
     for name in _REQUIRED_BY_RFC_9068:
         if name not in claims or claims[name] == "":
             raise InvalidTokenError("claim", claim=name)
+
+
+def _verify_required_claims(claims: Mapping[str, Any], policy: TokenPolicy) -> None:
+    for name in policy.access_token_marks:
+        if claims.get(name) in _NOTHING:
+            raise InvalidTokenError("id_token", claim=name)
+    for name, values in policy.required_claims.items():
+        value = claims.get(name)
+        if value in _NOTHING or not (values is None or (isinstance(value, str) and value in values)):
+            raise InvalidTokenError("claim", claim=name, found=value if isinstance(value, str) else None)
 
 
 class _Candidate(NamedTuple):
@@ -169,12 +219,17 @@ def _never(_: _Candidate) -> bool:
     return False
 
 
+def _is_typed_as_access_token(claims: Mapping[str, Any], header: UnverifiedHeader) -> bool:
+    return (header.typ or "").lower() in _AT_JWT or claims.get("typ") == "Bearer"
+
+
 def _is_marked_as_access_token(token: _Candidate) -> bool:
     return (
         "client_id" in token.claims
         or any(name in token.claims for name in token.policy.scope_claims)
-        or (token.header.typ or "").lower() in _AT_JWT
-        or token.claims.get("typ") == "Bearer"
+        or _is_typed_as_access_token(token.claims, token.header)
+        # All of them are there: that was verified before.
+        or bool(token.policy.access_token_marks)
     )
 
 

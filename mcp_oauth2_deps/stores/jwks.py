@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from cachetools import LRUCache
 
@@ -29,6 +30,18 @@ _KEYS_PER_STEP = 4
 # and Keycloak `no-cache` with their keys, and each worker would ask all the time. A new key is found by its `kid` anyway.
 _MIN_REFRESH_AFTER = 300
 _SHOWABLE = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+class KeySource(NamedTuple):
+    """Where the keys of one issuer are, and what they are wanted for.
+
+    Attributes:
+        jwks_uri: the URL of the keys; discovered when absent.
+        algorithms: JWS algorithms that keys are wanted for.
+    """
+
+    jwks_uri: str | None
+    algorithms: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -61,6 +74,7 @@ class JWKSStore:
         *,
         jwks_uris: Mapping[str, str] | None = None,
         algorithms: Collection[str] = SUPPORTED_ALGORITHMS,
+        sources: Callable[[str], KeySource | None] | None = None,
         refresh_after: float = 600,
         cache_ttl: float = 3600,
         cooldown: float = 30,
@@ -75,6 +89,7 @@ class JWKSStore:
             documents: how metadata and keys are fetched.
             jwks_uris: issuer to the URL of its keys, for issuers where that is not to be discovered.
             algorithms: JWS algorithms that keys are wanted for.
+            sources: the two for one issuer by its name, where issuers differ; none where it is as for all.
             refresh_after: soft age in seconds; from here keys are refreshed in the background.
             cache_ttl: hard age in seconds; no older key is ever returned.
             cooldown: least seconds from the end of an attempt to the next for that issuer, except a refresh due after a success.
@@ -85,11 +100,10 @@ class JWKSStore:
         """
         self._documents = documents
         self._jwks_uris = {} if jwks_uris is None else jwks_uris
-        self._algorithms = frozenset(algorithms)
+        self._algorithms, self._sources = frozenset(algorithms), sources
         self._refresh_after = refresh_after
         self._cache_ttl = cache_ttl
-        self._cooldown = cooldown
-        self._deadline = deadline
+        self._cooldown, self._deadline = cooldown, deadline
         self._clock = clock
         self._events = logged(Events()) if events is None else events
         self._loaded = LoadedKeys(max_issuers, cache_ttl, clock)
@@ -220,8 +234,9 @@ class JWKSStore:
     async def _attempt(self, issuer: str, record: _Record) -> tuple[KeySet, Document]:
         try:
             async with asyncio.timeout(self._deadline):
-                url = await self._locate(issuer, record)
-                return await self._fetch(url)
+                source = self._source(issuer)
+                url = source.jwks_uri or await self._locate(issuer, record)
+                return await self._fetch(url, source)
         except DocumentError:
             raise
         except TimeoutError:
@@ -230,16 +245,20 @@ class JWKSStore:
         except Exception as error:
             raise DocumentError(f"the attempt failed ({type(error).__name__})") from None
 
-    async def _fetch(self, url: str) -> tuple[KeySet, Document]:
+    def _source(self, issuer: str) -> KeySource:
+        source = None if self._sources is None else self._sources(issuer)
+        return source or KeySource(self._jwks_uris.get(issuer), self._algorithms)
+
+    async def _fetch(self, url: str, source: KeySource) -> tuple[KeySet, Document]:
         try:
             document = await self._documents.fetch(url)
-            return await self._build(document), document
+            return await self._build(document, source), document
         except (DocumentError, UnusableKeySetError) as error:
             place = url if _SHOWABLE.fullmatch(url) else "the jwks_uri of its metadata"
             raise DocumentError(f"{place}: {error}") from None
 
-    async def _build(self, document: Document) -> KeySet:
-        builder = KeySetBuilder(self._algorithms)
+    async def _build(self, document: Document, source: KeySource) -> KeySet:
+        builder = KeySetBuilder(source.algorithms)
         for place, jwk in enumerate(published_keys(document.content), 1):
             builder.add(jwk)
             if place % _KEYS_PER_STEP == 0:
@@ -247,10 +266,7 @@ class JWKSStore:
         return builder.finish()
 
     async def _locate(self, issuer: str, record: _Record) -> str:
-        """The URL of the issuer's keys. After a failure it is discovered again: the issuer may have moved them."""
-        configured = self._jwks_uris.get(issuer)
-        if configured is not None:
-            return configured
+        """The URL that the issuer's metadata names. After a failure it is discovered again: it may have moved."""
         stale = record.failure is not None or self._clock() >= record.discovered_at + self._cache_ttl
         if record.metadata is None or stale:
             try:

@@ -50,7 +50,7 @@ async def stages(source: DevelopmentIssuer) -> dict[str, Callable[[], Any]]:
     settings = OAuth2Settings(issuer=source.url, resource=RESOURCE, allow_insecure_http=True, token_cache_size=0)
     authenticator = Authenticator(settings)
     await authenticator.start()
-    policy, store = authenticator.policy, authenticator.jwks_store
+    (policy,), store = authenticator.policies, authenticator.jwks_store
     raw = mint(source)
     token = split_token(raw)
     header = read_header(token.header_segment)

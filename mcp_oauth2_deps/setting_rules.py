@@ -1,0 +1,126 @@
+"""What makes a value of a setting wrong, for the settings and for the policy of one issuer, which say many things alike.
+
+How the failure is written does not belong here.
+"""
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
+from mcp_oauth2_deps.protocol.scopes import is_scope_token, transitive_hierarchy
+from mcp_oauth2_deps.protocol.urls import url_problem, without_user
+from mcp_oauth2_deps.setting_errors import setting_problem
+
+# What describes every issuer of `issuer`, and so has no meaning where each issuer has a policy: as the policy calls it.
+_IN_POLICIES = {
+    "jwks_uri": "jwks_uri",
+    "clients": "clients",
+    "client_claims": "client_claims",
+    "scope_claims": "scope_claims",
+    "scope_prefix": "scope_prefix",
+    "strict_at_jwt": "token_type",
+}
+
+
+def trustworthy_url(url: str, *, allow_insecure_http: bool, query_allowed: bool = True) -> str:
+    """The URL, fit to be trusted.
+
+    Raises:
+        ValueError: it is not; without a user name and password in the text.
+    """
+    problem = url_problem(url, allow_insecure_http=allow_insecure_http, query_allowed=query_allowed) if url else "is empty"
+    if problem:
+        raise ValueError(f"{without_user(url)!r} {problem}")
+    return url
+
+
+def clean_identifiers(value: tuple[str, ...]) -> tuple[str, ...]:
+    """The identifiers, none of them empty or with white space at an end.
+
+    Raises:
+        ValueError: one is.
+    """
+    for text in value:
+        if not text or text != text.strip() or not text.isprintable():
+            raise ValueError(f"{text!r} is empty or has white space at an end; remove it")
+    return value
+
+
+def asymmetric_algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
+    """The algorithms, at least one, and none with which a public key could make tokens.
+
+    Raises:
+        ValueError: one is not supported, or there is none.
+    """
+    for alg in value or ("",):
+        if alg.lower() == "none" or alg.upper().startswith("HS"):
+            raise ValueError(f"{alg!r} is refused: with it anybody who knows the public key can make tokens")
+        if alg not in SUPPORTED_ALGORITHMS:
+            raise ValueError(f"{alg!r} is not supported; possible are {', '.join(SUPPORTED_ALGORITHMS)}")
+    return value
+
+
+def claim_names(value: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of claims, at least one, and none empty.
+
+    Raises:
+        ValueError: there is none, or an empty one.
+    """
+    if not value or not all(value):
+        raise ValueError("names no claim, or an empty one")
+    return value
+
+
+def scope_names(value: dict[str, Any]) -> dict[str, Any]:
+    """Scopes with what is said of them, or with those that they imply.
+
+    Raises:
+        ValueError: one is no scope, or they imply each other in a circle.
+    """
+    for scope, rest in value.items():
+        for name in (scope, *(rest if isinstance(rest, tuple) else ())):
+            if not is_scope_token(name):
+                raise ValueError(f"{name!r} is no scope: it is empty or has spaces, quotes or a backslash")
+    if any(isinstance(rest, tuple) for rest in value.values()):
+        try:
+            transitive_hierarchy(value)
+        except ValueError as error:
+            raise ValueError(f"has a cycle: {error}") from None
+        except RecursionError:
+            raise ValueError("has a chain that is too long") from None
+    return value
+
+
+def fit_prefix(value: str) -> str:
+    """What may stand in front of a scope; nothing is possible.
+
+    Raises:
+        ValueError: no scope could begin with it.
+    """
+    if value and not is_scope_token(value):
+        raise ValueError(f"{value!r} can stand in front of no scope: it has spaces, quotes or a backslash")
+    return value
+
+
+def unknown_member(name: str, known: Collection[str]) -> str:
+    """What is said of a name that is none of the known ones: the one that it resembles."""
+    close = get_close_matches(name, known, n=1)
+    return f"{name!r} is no member here; " + (f"did you mean {close[0]!r}?" if close else "remove it")
+
+
+def refuse_more_than_policies(given: Iterable[str]) -> None:
+    """What describes the issuers stands in their policies alone: of two places nobody could say which one counts.
+
+    Args:
+        given: the settings that were given, beside the policies.
+
+    Raises:
+        PydanticCustomError: one of them describes issuers.
+    """
+    for name in sorted(given):
+        if name == "issuer":
+            raise setting_problem(name, "is set together with the setting issuers; name every issuer there")
+        if name in _IN_POLICIES:
+            text = "counts for the issuers of the setting issuer only; with the setting issuers it stands in each policy, as "
+            raise setting_problem(name, f"{text}{_IN_POLICIES[name]!r}")
