@@ -6,8 +6,18 @@ How a token is compared with it does not belong here; `protocol/policy.py` holds
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from mcp_oauth2_deps.protocol.issuer_templates import TENANT, IssuerTemplate
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.protocol.scopes import ClaimedScopes
 from mcp_oauth2_deps.protocol.urls import url_problem, without_user
@@ -31,6 +41,7 @@ _OF_ID_TOKENS = frozenset(
 # Claims that no access token has, and the one value of a claim that an access token has (`protocol/tokens.py`).
 _NEVER = frozenset({"at_hash", "c_hash", "events"})
 _ONLY = {"token_use": "access"}
+_EXAMPLE = "for example issuer 'https://sso.example.com/realms/{tenant}', tenants ['acme', 'globex']"
 
 
 def _several(value: Any) -> Any:
@@ -137,6 +148,11 @@ class IssuerPolicy(_Frozen):
     """The preset that made this policy."""
 
     @property
+    def template(self) -> IssuerTemplate | None:
+        """The form of the issuers of all tenants; none where there is one issuer only."""
+        return IssuerTemplate(self.issuer) if TENANT in self.issuer else None
+
+    @property
     def is_url(self) -> bool:
         """Whether the issuer is a URL. Metadata can be found of no other, and no client can be sent there to log in."""
         return "://" in self.issuer
@@ -144,7 +160,9 @@ class IssuerPolicy(_Frozen):
     @property
     def login(self) -> str | None:
         """Where clients are sent to log in; none where that is not known."""
-        return self.authorization_server or (self.issuer if self.is_url else None)
+        if self.authorization_server or not self.is_url:
+            return self.authorization_server
+        return self.issuer.replace(TENANT, self.tenants[0]) if self.tenants else self.issuer
 
     def token_policy(self, *, leeway: float, scope_hierarchy: Mapping[str, frozenset[str]]) -> TokenPolicy:
         """The same in the form in which a token is compared with it. Audience and algorithms must have been filled in.
@@ -178,9 +196,12 @@ class IssuerPolicy(_Frozen):
 
     @field_validator("jwks_uri", "authorization_server")
     @classmethod
-    def _url(cls, value: str | None) -> str | None:
-        # Whether http is allowed at all, the settings know.
-        return None if value is None else trustworthy_url(value, allow_insecure_http=True)
+    def _url(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            filled = value.replace(TENANT, "tenant") if info.field_name == "jwks_uri" else value
+            # Whether http is allowed at all, the settings know.
+            trustworthy_url(filled, allow_insecure_http=True)
+        return value
 
     @field_validator("required_claims")
     @classmethod
@@ -200,13 +221,35 @@ class IssuerPolicy(_Frozen):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        _verify_issuer(self.issuer, self.jwks_uri)
+        self._verify_tenants()
+        _verify_issuer(self.issuer.replace(TENANT, "tenant"), self.jwks_uri)
         if self.clients and (self.token_type == "rfc9068" or "aud" in self.required_claims):  # noqa: S105
             raise ValueError(
                 "'clients' names clients whose tokens have no 'aud', but 'token_type' or 'required_claims' demands it; "
                 "leave out one of them"
             )
         return self
+
+    def _verify_tenants(self) -> None:
+        template, named = self.template, bool(self.tenants) or self.tenant_check is not None
+        if template is None:
+            if named or TENANT in (self.jwks_uri or ""):
+                raise ValueError(f"'tenants', 'tenant_check' and {TENANT} in 'jwks_uri' need {TENANT} in 'issuer', {_EXAMPLE}")
+            return
+        if not named or (self.tenants and self.tenant_check):
+            raise ValueError(f"{TENANT} in 'issuer' needs either 'tenants' or 'tenant_check', {_EXAMPLE}")
+        if template.problem():
+            raise ValueError(f"the issuer {self.issuer!r} {template.problem()}, {_EXAMPLE}")
+        for tenant in self.tenants:
+            if template.tenant_of(template.issuer_of(tenant)) != tenant:
+                raise ValueError(f"'tenants' has {tenant!r}, which cannot stand in the issuer: letters, digits, '_' and '-' can")
+        if self.tenants and len(set(self.tenants)) != len(self.tenants):
+            raise ValueError("'tenants' names one twice")
+        if self.authorization_server is None and len(self.tenants) != 1:
+            raise ValueError(
+                "'authorization_server' is missing: it says where clients of all these tenants log in, for example "
+                "'https://login.microsoftonline.com/organizations/v2.0'"
+            )
 
 
 def _verify_issuer(issuer: str, jwks_uri: str | None) -> None:

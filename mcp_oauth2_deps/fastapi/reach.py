@@ -49,7 +49,7 @@ def tell_of_mcp_routes(app: FastAPI, settings: OAuth2Settings, path: str) -> Non
         path,
         settings.resource,
         metadata_url(settings.resource, settings.metadata_url),
-        ", ".join(settings.issuer),
+        ", ".join(settings.authorization_servers),
     )
     public = path_of(settings.resource)
     if not serves(app, "POST", public):
