@@ -191,7 +191,7 @@ class Authenticator:
 
     def status(self) -> tuple[KeysStatus, ...]:
         """What this process knows of the keys of each trusted issuer. Nothing is fetched."""
-        return tuple(map(self.jwks_store.status, self.policy.issuers))
+        return tuple(map(self.jwks_store.status, self._issuer_names))
 
     def explain(self, error: OAuth2Error, token: AccessToken | None = None) -> Explanation:
         """The refusal in words for an operator: what would have passed, what came instead, what to do; never for the caller."""
