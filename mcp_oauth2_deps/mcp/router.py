@@ -25,7 +25,7 @@ from mcp_oauth2_deps.mcp.callers import guards
 from mcp_oauth2_deps.mcp.cors import CORSRoute, preflight
 from mcp_oauth2_deps.mcp.engines.choose import engine_for
 from mcp_oauth2_deps.mcp.engines.engine import Engine, Transport
-from mcp_oauth2_deps.mcp.engines.principals import called_by, user_of
+from mcp_oauth2_deps.mcp.engines.principals import Principals, called_by
 from mcp_oauth2_deps.mcp.handover import Handover, read_message_body
 from mcp_oauth2_deps.mcp.lists import ListFilter
 from mcp_oauth2_deps.mcp.messages import Message, MessageError, read_message, verify_mirrored_headers
@@ -86,6 +86,7 @@ class MCPRoutes:
         self._path = "/" + (path if path is not None else _resource_path(scheme)).strip("/")
         self._list_filter = list_filter
         self._rules = Rulebook(table, engine, shortens_lists=list_filter)
+        self._principals = Principals()
         self._app: ASGIApp | None = None
         scheme.gate.scopes.announce_basic(table.base.names())
         scheme.gate.scopes.announce(table.scopes(), advertise=table.advertise)
@@ -207,7 +208,7 @@ class MCPRoutes:
         headers = [header for header in request.scope["headers"] if header[0] != b"authorization"]
         presented = [value for name, value in request.scope["headers"] if name == b"authorization"]
         place = {"path": path, "raw_path": path.encode(), "root_path": ""}
-        changes = {**place, "headers": headers, MEMORY_KEY: {}, **user_of(caller, presented)}
+        changes = {**place, "headers": headers, MEMORY_KEY: {}, **self._principals.user_of(caller, presented)}
         app = called_by(caller, self._app)
         if lasting:
 

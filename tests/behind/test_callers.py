@@ -17,7 +17,7 @@ from mcp_support import text_of
 
 from mcp_oauth2_deps import AccessToken, Authenticator, OAuth2BearerScheme, OAuth2Settings
 from mcp_oauth2_deps.mcp.caller import Caller
-from mcp_oauth2_deps.mcp.engines.principals import user_of
+from mcp_oauth2_deps.mcp.engines.principals import Principals
 
 FREE = {"default": "method"}
 
@@ -56,13 +56,13 @@ async def test_f10_every_token_has_a_stand_in_of_its_own(guarded, kind):
 
 def test_f10_a_stand_in_cannot_be_made_elsewhere():
     """Another process makes another one of the same token, so that knowing a token does not tell its stand-in."""
-    made = "user_of(Caller(AccessToken(subject='alice'), {}), [b'Bearer x'])['user'].access_token.token"
+    made = "Principals().user_of(Caller(AccessToken(subject='alice'), {}), [b'Bearer x'])['user'].access_token.token"
     code = (
         "from mcp_oauth2_deps import AccessToken; from mcp_oauth2_deps.mcp.caller import Caller; "
-        f"from mcp_oauth2_deps.mcp.engines.principals import user_of; print({made})"
+        f"from mcp_oauth2_deps.mcp.engines.principals import Principals; print({made})"
     )
     theirs = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.strip()
-    ours = user_of(Caller(AccessToken(subject="alice"), {}), [b"Bearer x"])["user"].access_token.token
+    ours = Principals().user_of(Caller(AccessToken(subject="alice"), {}), [b"Bearer x"])["user"].access_token.token
     assert theirs.startswith("mcp-oauth2-deps:")
     assert ours.startswith("mcp-oauth2-deps:")
     assert theirs != ours

@@ -6,6 +6,7 @@ from hashlib import blake2b, sha256
 from secrets import token_bytes
 from typing import Any
 
+from cachetools import LRUCache
 from starlette.authentication import AuthCredentials
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -25,51 +26,74 @@ except ImportError:  # an ASGI app of another make is served without the extra
 _SECRET = token_bytes(32)
 _PREFIX = "mcp-oauth2-deps:"
 _FIELDS = tuple(field.name for field in fields(AccessToken))
+_SCOPES = _FIELDS.index("scopes")
+# As many as tokens are remembered by default. Of others it is made again.
+_MOST_DIGESTS = 1024
 
 
-def user_of(caller: Caller, presented: Sequence[bytes]) -> dict[str, Any]:
-    """The members of an ASGI scope by which the SDK and FastMCP know who is calling.
+class Principals:
+    """Callers as the engines know them.
 
-    Args:
-        caller: who is calling.
-        presented: the `Authorization` fields of the request; they stay here.
+    What a remembered token says is written down once, and found again by the token, which is the same object at each request.
+    The objects that engines and tools get are new for each message, because tools could change them.
     """
-    granted = caller.token.scopes
-    scopes = sorted(with_implied(granted, caller.hierarchy) if caller.hierarchy else granted)
-    if auth_context_var is None:
-        return {"auth": AuthCredentials(scopes)}
-    token = caller.token
-    engine_token = EngineToken(
-        token=_stand_in(token, presented),
-        client_id=token.client_id or ("" if token.subject else _nameless(token)),
-        scopes=scopes,
-        expires_at=int(token.expires_at) or None,
-        resource=token.audience[0] if token.audience else None,
-        subject=token.subject,
-        claims={**token.claims, "iss": token.issuer},
-    )
-    return {"auth": AuthCredentials(scopes), "user": AuthenticatedUser(engine_token)}
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._digests: LRUCache[int, tuple[AccessToken, bytes]] = LRUCache(_MOST_DIGESTS)
+
+    def user_of(self, caller: Caller, presented: Sequence[bytes]) -> dict[str, Any]:
+        """The members of an ASGI scope by which the SDK and FastMCP know who is calling.
+
+        Args:
+            caller: who is calling.
+            presented: the `Authorization` fields of the request; they stay here.
+        """
+        token = caller.token
+        scopes = sorted(with_implied(token.scopes, caller.hierarchy) if caller.hierarchy else token.scopes)
+        if auth_context_var is None:
+            return {"auth": AuthCredentials(scopes)}
+        engine_token = EngineToken(
+            token=self._stand_in(token, presented),
+            client_id=token.client_id or ("" if token.subject else self._nameless(token)),
+            scopes=scopes,
+            expires_at=int(token.expires_at) or None,
+            resource=token.audience[0] if token.audience else None,
+            subject=token.subject,
+            claims={**token.claims, "iss": token.issuer},
+        )
+        return {"auth": AuthCredentials(scopes), "user": AuthenticatedUser(engine_token)}
+
+    def _stand_in(self, token: AccessToken, presented: Sequence[bytes]) -> str:
+        """What engines get instead of the raw token: another one for each token, worth nothing elsewhere, never empty (rule F10).
+
+        Engines and their middleware key caches and rate limits by it, and tools could forward it (MCP, "Token handling"). A token
+        that was made by hand in a test was never presented, so what it says counts too.
+        """
+        # No field of a request has a line break in it.
+        content = b"\n".join((self._digest_of(token), *presented))
+        return _PREFIX + blake2b(content, key=_SECRET, digest_size=32).hexdigest()
+
+    def _nameless(self, token: AccessToken) -> str:
+        """A name for a token that names neither subject nor client: by it, each such token has sessions of its own."""
+        return "token:" + self._digest_of(token).hex()
+
+    def _digest_of(self, token: AccessToken) -> bytes:
+        """A digest of all that the token says."""
+        known = self._digests.get(id(token))
+        # The token is kept here too, so no other object can have its `id` in the meantime.
+        if known is not None and known[0] is token:
+            return known[1]
+        digest = sha256(_text_of(token)).digest()
+        self._digests[id(token)] = token, digest
+        return digest
 
 
-def _stand_in(token: AccessToken, presented: Sequence[bytes]) -> str:
-    """What engines get instead of the raw token: another one for each token, worth nothing elsewhere, never empty (rule F10).
-
-    Engines and their middleware key caches and rate limits by it, and tools could forward it (MCP, "Token handling"). A token
-    that was made by hand in a test was never presented, so what it says counts too.
-    """
-    content = repr((list(presented), _facts(token))).encode("utf-8", "backslashreplace")
-    return _PREFIX + blake2b(content, key=_SECRET, digest_size=32).hexdigest()
-
-
-def _nameless(token: AccessToken) -> str:
-    """A name for a token that names neither subject nor client: by it, each such token has sessions of its own."""
-    return "token:" + sha256(repr(_facts(token)).encode("utf-8", "backslashreplace")).hexdigest()
-
-
-def _facts(token: AccessToken) -> list[object]:
+def _text_of(token: AccessToken) -> bytes:
     """All that the token says, in one order; sets have none of their own."""
-    values = (getattr(token, name) for name in _FIELDS)
-    return [sorted(value) if isinstance(value, frozenset) else value for value in values]
+    said = [getattr(token, name) for name in _FIELDS]
+    said[_SCOPES] = sorted(token.scopes)
+    return repr(said).encode("utf-8", "backslashreplace")
 
 
 def restored_caller() -> Caller | None:
