@@ -48,6 +48,7 @@ class Catalog:
 
     Attributes:
         passed_by: the rules for some values of a template that other spellings may pass; each counts for the whole template.
+        needed: what methods on these names were found to need, also by whether any function has a rule; for who keeps a catalog.
     """
 
     def __init__(self, kind: str, components: Iterable[Component], table: ToolScopes, memory: Memory) -> None:
@@ -63,6 +64,7 @@ class Catalog:
         self._of: dict[int, Component] = {}
         self._templates: list[Held] = []
         self.passed_by: list[PassedRule] = []
+        self.needed: dict[tuple[str | None, str, bool], ScopeRequirement | None] = {}
         self._resources: list[tuple[UriPattern, Held]] | None = [] if kind == "resources" else None
         self._table, self._memory = table, memory
         templates: list[Component] = []

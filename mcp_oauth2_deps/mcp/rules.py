@@ -104,7 +104,7 @@ class Rulebook:
         if kind is None or not message.names:
             return Decision(self._table.needed_for(message))
         known = self._known.get(kind)
-        needed = await self._needed_for(message, known.serving if known else _nothing)
+        needed = await self._needed_by_start(message, known)
         if needed is not None and not caller.holds(needed):
             return Decision(needed)
         try:
@@ -233,6 +233,16 @@ class Rulebook:
     def _holds(self, caller: Caller, needed: ScopeRequirement | None) -> bool:
         # The caller may have come by another route, which demanded other scopes of every call.
         return needed is not None and caller.holds(needed) and caller.holds(self._table.base)
+
+    async def _needed_by_start(self, message: Message, known: Catalog | None) -> ScopeRequirement | None:
+        """What the message needs by the table, and by what the engine had at the start."""
+        if known is None or len(message.names) > 1 or not known.called(message.names[0]):
+            return await self._needed_for(message, known.serving if known else _nothing)
+        # Of what was there at the start, neither the name nor the rules change; whether others have rules may.
+        key = message.method, message.names[0], self._is_ruled(message.kind or "")
+        if key not in known.needed:
+            known.needed[key] = await self._needed_for(message, known.serving)
+        return known.needed[key]
 
     async def _needed_for(self, message: Message, serving: Callable[[str], Sequence[Held]]) -> ScopeRequirement | None:
         ruled = self._is_ruled(message.kind or "")

@@ -39,8 +39,8 @@ class Place(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+# A tuple, because one is made for each message, and a frozen dataclass takes three times as long to make.
+class Component(NamedTuple):
     """Something that an engine has: a tool, a prompt, a resource or a template for resources.
 
     Attributes:
