@@ -68,8 +68,17 @@ def _walk(port, authorization_url):
     return browser.ask("GET", f"{url.path}?{url.query}&g_continue")
 
 
+def _key():
+    """It publishes a coordinate without its leading zeros, which RFC 7518 section 6.2.1.2 forbids: one key in 128 is of no use."""
+    while True:
+        key = ec.generate_private_key(ec.SECP256R1())
+        numbers = key.public_key().public_numbers()
+        if min(numbers.x, numbers.y).bit_length() > 248:
+            return key
+
+
 def _plugin(url, resources):
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = _key()
     return {
         "iss": url,
         "jwt-type": "ecdsa",
