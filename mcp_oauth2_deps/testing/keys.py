@@ -10,6 +10,7 @@ from uuid import uuid4
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 _HASHES: dict[str, type[HashAlgorithm]] = {"256": SHA256, "384": SHA384, "512": SHA512}
 _CURVES: dict[str, tuple[ec.EllipticCurve, str, int]] = {
@@ -85,6 +86,14 @@ class SigningKey:
             return jwk | {"kty": "EC", "crv": curve} | point
         modulus = numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8)
         return jwk | {"kty": "RSA", "n": base64url(modulus), "e": base64url(numbers.e.to_bytes(3))}
+
+    def private_pem(self) -> str:
+        """The private key as PKCS #8 in PEM (RFC 7468), for a file that a program under test reads.
+
+        Example:
+            `path.write_text(key.private_pem())`
+        """
+        return str(self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii"))
 
     def sign(self, message: bytes) -> bytes:
         """The JWS signature of the message (RFC 7518 section 3).

@@ -6,6 +6,7 @@ import time
 from urllib.parse import quote_plus
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, read_header, split_token, verify_signature
 from mcp_oauth2_deps.protocol.keys import KeySet
@@ -188,6 +189,13 @@ def test_the_token_is_needed_once_and_in_the_body(browser, ask):
 @pytest.mark.parametrize("origin", ["http://127.0.0.1:8000", "https://a.example", "null"])
 def test_no_page_may_ask(ask, origin):
     assert ask("token", {"Origin": origin}).status_code == 403
+
+
+@pytest.mark.parametrize("alg", ["ES256", "RS256", "EdDSA"])
+def test_a_private_key_can_be_written_for_a_program_that_signs_by_itself(alg):
+    key = SigningKey.generate(alg)
+    again = SigningKey(alg, key.kid, load_pem_private_key(key.private_pem().encode(), None))
+    assert again.public_jwk() == key.public_jwk()
 
 
 def test_a_client_with_a_secret_and_a_key_is_refused():

@@ -86,7 +86,7 @@ async def read_return_address(authority: Authority, query: bytes) -> tuple[Mappi
         client = await authority.client_documents.look_up(client_id)
     except RefusedError as refused:
         raise NoReturnAddressError(
-            f"The program that sent you here says that {client_id} describes it. That cannot be used: {refused.description}."
+            f"The program that sent you here is described by {client_id}. That document cannot be used: {refused.description}."
         ) from None
     if client is None:
         raise NoReturnAddressError(
