@@ -3,7 +3,7 @@
 HTTP does not belong here: `protocol.challenges` turns a fact into a status and its headers, once.
 
 Reasons of `InvalidTokenError`: `malformed`, `algorithm`, `critical_header`, `type`, `id_token`, `issuer`, `unknown_key`,
-`ambiguous_key`, `signature`, `claim`, `audience`, `expired`, `not_yet_valid`, `issued_in_future`, `binding`.
+`ambiguous_key`, `signature`, `claim`, `audience`, `audience_missing`, `expired`, `not_yet_valid`, `issued_in_future`, `binding`.
 Reasons of `InvalidRequestError`: `multiple_credentials`, `malformed_credentials`, `oversized_credentials`.
 """
 

@@ -116,8 +116,12 @@ def _of_token(error: InvalidTokenError, trusted: Trusted) -> Explanation:
     match error.reason:
         case "issuer":
             return _of_issuer(error.found or "", trusted.issuers)
-        case "audience" | "audience_missing":
-            return Explanation(_some(policy.audiences), error.found or "none", cure)
+        case "audience":
+            return Explanation(_some(policy.audiences), error.found, cure)
+        case "audience_missing":
+            clients = f", or none and one of the clients {_some(sorted(policy.clients))}" if policy.clients else ""
+            client = f" for the client {error.found}" if error.found else ""
+            return Explanation(_some(policy.audiences) + clients, f"no aud{client}", cure)
         case "algorithm":
             return Explanation(_some(sorted(policy.algorithms)), error.found, cure)
         case "type":

@@ -49,6 +49,11 @@ TOKENS = {
         "reason=audience claim=aud found=account expected=https://api.example.com/mcp",
         "Let the issuer put the resource into aud (Keycloak: an audience mapper; Auth0: the API identifier), or name what",
     ),
+    "no audience": (
+        {"aud": None},
+        'reason=audience_missing claim=aud found="no aud" expected=https://api.example.com/mcp',
+        "The issuer writes no aud; let it name this resource there",
+    ),
     "a slash": (
         {"iss": ISSUER + "/"},
         "reason=issuer claim=iss found=https://auth.example.com/ expected=https://auth.example.com",
@@ -163,6 +168,14 @@ def test_a_hint_of_the_preset_takes_the_place_of_the_cure():
     trusted = Trusted((ISSUER,), policy, {"audience": "Add an audience mapper"})
     explanation = explain(InvalidTokenError("audience", claim="aud", found="x"), None, trusted, str)
     assert explanation == Explanation(RESOURCE, "x", "Add an audience mapper")
+
+
+def test_a_token_without_an_audience_of_a_client_that_is_not_named_is_told_with_both():
+    policy = TokenPolicy(issuers=(ISSUER,), audiences=(RESOURCE,), algorithms=frozenset(), clients=frozenset({"b", "a"}))
+    error = InvalidTokenError("audience_missing", claim="aud", found="c")
+    explanation = explain(error, None, Trusted((ISSUER,), policy), str)
+    assert explanation.expected == f"{RESOURCE}, or none and one of the clients a b"
+    assert explanation.found == "no aud for the client c"
 
 
 def test_of_many_issuers_five_are_shown():

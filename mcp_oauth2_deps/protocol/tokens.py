@@ -112,7 +112,9 @@ def verify_claims(
     try:
         (_CLAIMS_OF_CLIENTS if policy.clients else _CLAIMS).validate_python(claims)
     except ValidationError as error:
-        raise InvalidTokenError("claim", claim=str(error.errors(include_url=False)[0]["loc"][0])) from None
+        claim = str(error.errors(include_url=False)[0]["loc"][0])
+        missing = claim == "aud" and "aud" not in claims
+        raise InvalidTokenError("audience_missing" if missing else "claim", claim=claim) from None
     client = client_of(claims, policy)
     named = claims.get("aud", ())
     audience = (named,) if isinstance(named, str) else tuple(named)
@@ -173,7 +175,7 @@ def _verify_audience(audience: tuple[str, ...], policy: TokenPolicy) -> None:
 def _verify_client(client: str | None, claims: Mapping[str, Any], header: UnverifiedHeader, policy: TokenPolicy) -> None:
     """Rule B6: without `aud` a token passes as one of a named client, and only with a mark that no ID token bears."""
     if client not in policy.clients:
-        raise InvalidTokenError("audience", claim="aud", found=client)
+        raise InvalidTokenError("audience_missing", claim="aud", found=client)
     marked = _is_typed_as_access_token(claims, header) or claims.get("token_use") == "access"
     if not marked:
         raise InvalidTokenError("type", claim="typ", found=header.typ)

@@ -103,13 +103,13 @@ ROWS = {
     "people: a client of machines and no audience": (
         "people",
         {"aud": None, "client_id": "robot", "typ": "at+jwt"},
-        "claim (aud)",
+        "audience_missing (aud)",
     ),
-    "machines: a client that is not named, no audience": ("machines", {"aud": None, "cid": "web"}, "audience (aud)"),
+    "machines: a client that is not named, no audience": ("machines", {"aud": None, "cid": "web"}, "audience_missing (aud)"),
     "machines: their client in the claim of people, no audience": (
         "machines",
         {"aud": None, "cid": None, "client_id": "robot"},
-        "audience (aud)",
+        "audience_missing (aud)",
     ),
     "people: the scope claim of machines": ("people", {"scope": None, "scp": "work"}, "insufficient_scope (work)"),
     "machines: the scope claim of people": ("machines", {"scp": None, "scope": "work"}, "insufficient_scope (work)"),

@@ -52,12 +52,12 @@ def test_control_each_mark_of_an_access_token_does(changes, header):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"client_id": "stranger"}, "audience (aud)"),
-        ({"client_id": "OURS"}, "audience (aud)"),
-        ({"client_id": ...}, "audience (aud)"),
-        ({"client_id": ""}, "audience (aud)"),
+        ({"client_id": "stranger"}, "audience_missing (aud)"),
+        ({"client_id": "OURS"}, "audience_missing (aud)"),
+        ({"client_id": ...}, "audience_missing (aud)"),
+        ({"client_id": ""}, "audience_missing (aud)"),
         # The first claim that says a client counts, not the first that would do.
-        ({"client_id": "stranger", "azp": "ours"}, "audience (aud)"),
+        ({"client_id": "stranger", "azp": "ours"}, "audience_missing (aud)"),
         ({"token_use": ...}, "type (typ)"),
         ({"token_use": "id"}, "type (typ)"),
         ({"token_use": ..., "scope": "a"}, "type (typ)"),
@@ -77,7 +77,7 @@ def test_of_tokens_without_an_audience_no_other_passes(changes, reason):
 
 
 def test_without_named_clients_an_audience_is_required():
-    assert refusal(WITHOUT, POLICY) == "claim (aud)"
+    assert refusal(WITHOUT, POLICY) == "audience_missing (aud)"
     assert judge(WITHOUT | {"aud": AUDIENCE}, CLIENTS).audience == (AUDIENCE,)
 
 

@@ -63,7 +63,14 @@ TYPED = {
     for value in values
 }
 REQUIRED = {"iss": "B5", "aud": "B6", "exp": "B7"}
-MISSING = {f"RFC 9068 4: no {name}": BadToken(rule, f"claim ({name})", {name: ...}) for name, rule in REQUIRED.items()}
+
+
+def reason_without(name):
+    """The reason why a token without this claim is refused."""
+    return f"audience_missing ({name})" if name == "aud" else f"claim ({name})"
+
+
+MISSING = {f"RFC 9068 4: no {name}": BadToken(rule, reason_without(name), {name: ...}) for name, rule in REQUIRED.items()}
 
 
 def _spelt(name, other):
@@ -71,7 +78,7 @@ def _spelt(name, other):
 
 
 MISSING |= {
-    f"RFC 7519 4: {other} in place of {name}": BadToken(rule, f"claim ({name})", _spelt(name, other))
+    f"RFC 7519 4: {other} in place of {name}": BadToken(rule, reason_without(name), _spelt(name, other))
     for name, rule in REQUIRED.items()
     for other in (name.upper(), name.title(), name + " ", " " + name, name + "\0", name + "\u200b")
 }
