@@ -184,14 +184,24 @@ class Authenticator:
 
         A token without an expiry, as tests make them, has no end; this returns only when it is cancelled.
         """
-        ends_at = token.expires_at + self.leeway if token.expires_at else math.inf
-        while (left := ends_at - self._now()) > 0:
+        while (left := self._left(token)) > 0:
             # In steps, so that a clock that was set forward, or a machine that slept, is noticed.
             await self._sleep(min(left, _LONGEST_SLEEP))
 
     def status(self) -> tuple[KeysStatus, ...]:
         """What this process knows of the keys of each trusted issuer. Nothing is fetched."""
         return tuple(map(self.jwks_store.status, self._issuer_names))
+
+    def is_over(self, token: AccessToken) -> bool:
+        """Whether a verified token counts no more: `token_end` has come. For work that goes on after its request was let in.
+
+        Does not check: whether the token was good; a token without an expiry, as tests make them, has no end.
+        """
+        return self._left(token) <= 0
+
+    def _left(self, token: AccessToken) -> float:
+        """Seconds until a verified token counts no more."""
+        return token.expires_at + self.leeway - self._now() if token.expires_at else math.inf
 
     def explain(self, error: OAuth2Error, token: AccessToken | None = None) -> Explanation:
         """The refusal in words for an operator: what would have passed, what came instead, what to do; never for the caller."""

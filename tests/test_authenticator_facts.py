@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from mcp_oauth2_deps import Authenticator, OAuth2Settings
+from mcp_oauth2_deps import AccessToken, Authenticator, OAuth2Settings
 from mcp_oauth2_deps.errors import DocumentError, InvalidTokenError, IssuerUnavailableError
 from mcp_oauth2_deps.testing import DevelopmentIssuer
 
@@ -84,6 +84,17 @@ async def test_a_remembered_token_ends_exactly_with_the_leeway(make, issuer):
     assert (await authenticator.verify(token)).expires_at == exp
     now[0] = exp + 30
     assert (await refusal(authenticator, token)).reason == "expired"
+
+
+async def test_a_verified_token_is_over_exactly_when_it_is_refused(make, issuer):
+    now = [time.time()]
+    authenticator = make(wall_clock=lambda: now[0], leeway=30)
+    exp = int(now[0]) + 60
+    token = await authenticator.verify(issuer.token(exp=exp))
+    for seconds, over in ((-1, False), (29.5, False), (30, True), (31, True)):
+        now[0] = exp + seconds
+        assert authenticator.is_over(token) is over
+    assert not authenticator.is_over(AccessToken(subject="made by hand"))
 
 
 async def test_the_policy_is_what_the_settings_say(make, issuer):

@@ -3,7 +3,7 @@
 Engines do not belong here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -21,6 +21,7 @@ class Caller(NeverFromRequest):
         hierarchy: what scopes imply.
         rules: what decides about this caller, of the route by which the message came.
         decided: what was decided about this message so far.
+        ended: whether the token counts no more by now. What was let in may go on, but runs nothing guarded from then on.
     """
 
     _write_instead: ClassVar[str] = "a tool calls `current_token()`"
@@ -29,6 +30,11 @@ class Caller(NeverFromRequest):
     hierarchy: Mapping[str, frozenset[str]]
     rules: object = None
     decided: dict[tuple[object, ...], bool] = field(default_factory=dict, compare=False, repr=False)
+    ended: Callable[[AccessToken], bool] | None = field(default=None, compare=False, repr=False)
+
+    def is_over(self) -> bool:
+        """Whether the token counts no more: a task that was started for the message may outlive it."""
+        return self.ended is not None and self.ended(self.token)
 
     def holds(self, requirement: ScopeRequirement) -> bool:
         """Whether the token covers the requirement."""

@@ -33,6 +33,8 @@ class scopes(Demand):  # noqa: N801  # read as a word in a table and above a fun
     While a route of this process serves callers, the function refuses too when no caller is in sight. `asyncio.to_thread` and
     tasks keep the caller; `loop.run_in_executor`, `ThreadPoolExecutor.submit` and `threading.Thread` lose it, unless they run
     `contextvars.copy_context().run`. A job or a test that calls for nobody says so: `with without_caller(): ...`.
+
+    When the token of the caller ends, at `exp` plus the leeway, its calls and tasks that still run are refused too.
     """
 
     def __init__(self, *names: str, any_of: Iterable[str] = ()) -> None:
@@ -117,11 +119,13 @@ def _verify(requirement: ScopeRequirement, name: str) -> None:
     Does not check: what a route or a table demands.
 
     Raises:
-        InsufficientScopeError: the caller does not hold it, or should be in sight and is not. Both MCP engines take it for an
-            error of their own.
+        InsufficientScopeError: the caller does not hold it, or has a token that counts no more, or should be in sight and is
+            not. Both MCP engines take it for an error of their own.
     """
     caller = caller_in_sight()
     if caller is not None:
+        if caller.is_over():
+            raise refuse_over(caller, requirement, f"the function {name}")
         if not caller.holds(requirement):
             raise refuse_shortfall(caller, requirement, f"the function {name}")
     elif caller_is_missing():
@@ -148,6 +152,15 @@ def refuse_shortfall(caller: Caller, requirement: ScopeRequirement | None, where
         granted=token.scopes,
         missing=missing,
     )
+
+
+def refuse_over(caller: Caller, requirement: ScopeRequirement, where: str) -> Exception:
+    """The error where the token of the caller in sight counts no more, after its line in the log."""
+    token = caller.token
+    facts = {"issuer": token.issuer, "client": token.client_id, "subject": token.subject}
+    logger.info("refused at %s: reason=token_over %s", where, facts_line(facts))
+    needed, said = requirement.names(), "refused: the access token has expired since the call was let in"
+    return refusal("token_over", said, required=needed, granted=token.scopes, missing=())
 
 
 def refuse_nobody(requirement: ScopeRequirement, where: str) -> Exception:

@@ -197,7 +197,8 @@ class MCPRoutes:
         self._rules.remember(message, caller, decision)
 
     def _caller(self, token: AccessToken) -> Caller:
-        return Caller(token, self._scheme.authenticator.scope_hierarchy, self._rules)
+        authenticator = self._scheme.authenticator
+        return Caller(token, authenticator.scope_hierarchy, self._rules, ended=authenticator.is_over)
 
     def _hand_over(self, request: Request, caller: Caller, body: bytes | None, *, lasting: bool) -> Response:
         if self._app is None:

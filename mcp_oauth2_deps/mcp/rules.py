@@ -13,7 +13,7 @@ from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.mcp.callers import caller_in_sight, caller_is_missing
 from mcp_oauth2_deps.mcp.catalog import Catalog, Memory, PassedRule, declared_by
 from mcp_oauth2_deps.mcp.engines.engine import EXECUTED_BY, Engine, Place
-from mcp_oauth2_deps.mcp.function_scopes import declared_scopes, refuse_nobody, refuse_shortfall
+from mcp_oauth2_deps.mcp.function_scopes import declared_scopes, refuse_nobody, refuse_over, refuse_shortfall
 from mcp_oauth2_deps.mcp.messages import LONGEST_NAME, Message, MessageError, message_of
 from mcp_oauth2_deps.mcp.tool_scopes import KINDS, Held, ToolScopes
 from mcp_oauth2_deps.mcp.unruled import tell_of_unruled
@@ -88,7 +88,7 @@ class Rulebook:
             if unknown:
                 raise ValueError(f"ToolScopes has rules for {kind} that the server does not have: {', '.join(unknown)}")
             if catalog.passed_by:
-                raise ValueError("; ".join(map(_said_of, catalog.passed_by)))
+                raise ValueError("; ".join(map(str, catalog.passed_by)))
             tell_of_unruled(self._table, kind, catalog, ruled=self._is_ruled(kind))
         if unseen:
             logger.warning(
@@ -181,6 +181,9 @@ class Rulebook:
         if isinstance(other, Rulebook) and other is not self and other._engine.executes(place.server):  # noqa: SLF001  # of this class
             # The server is mounted in two guarded ones; each decides about its own callers.
             return
+        if caller.is_over():
+            # A task that was started for the message may outlive the token. What runs already may finish.
+            raise refuse_over(caller, _NOTHING, f"{method} inside the server")
         if caller.decided.get(_key(method, place)):
             return
         if len(place.name) > LONGEST_NAME:
@@ -276,15 +279,6 @@ class Rulebook:
 def _is_template(kind: str, name: str) -> bool:
     """Whether a rule is for a template. One with other placeholders would serve this text, but is not meant by it."""
     return kind == "resources" and "{" in name
-
-
-def _said_of(passed: PassedRule) -> str:
-    names = ", ".join(passed.names)
-    return (
-        f"the rule for {passed.rule!r} in ToolScopes is for some values of {names} in the template {passed.template!r}, which "
-        f"the server does not take as they are written, so that other spellings of a value (007, +7, %207) would pass the rule: "
-        f"write it for the template and decide by value in the function, or declare {names} as plain str"
-    )
 
 
 def _nothing(name: str) -> Sequence[Held]:  # noqa: ARG001  # in place of a catalog

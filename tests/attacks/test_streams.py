@@ -1,8 +1,9 @@
-"""Streams that a client would like to keep when the token that opened them is over (F11), over raw sockets.
+"""Streams that a client would like to keep when the token that opened them is over (F11), over raw sockets; and tasks that go on.
 
 The server runs in this process, so that its clock is the test's: nothing here waits for time to pass.
 """
 
+import asyncio
 import json
 import logging
 import os
@@ -13,19 +14,29 @@ from typing import Annotated
 import pytest
 from attack_support import HOST, Wire, refused
 from fastapi import FastAPI, Security, WebSocket
-from fastmcp import FastMCP
+from fastmcp import Context, FastMCP
+from mcp.server.mcpserver import Context as SDKContext
 from mcp.server.mcpserver import MCPServer
 from mcp_support import MODERN
-from reasons import reasons_in
+from reasons import reasons_in, reasons_inside
 from ticking import Time
 
 from mcp_oauth2_deps import AccessToken, Authenticator, OAuth2BearerScheme, OAuth2Settings
-from mcp_oauth2_deps.mcp import ToolScopes, mcp_router
+from mcp_oauth2_deps.errors import InsufficientScopeError
+from mcp_oauth2_deps.mcp import ToolScopes, mcp_router, scopes
 from mcp_oauth2_deps.testing import LoopbackServer
 
 RESOURCE = "https://api.example.com/mcp"
 LIFE, LEEWAY = 600, 30
 SESSION = "2025-11-25"
+GOLD = "what a task reaches"
+WAYS = {
+    "function": None,
+    "tool": lambda server: server.call_tool("open", {}),
+    "the same tool": lambda server: server.call_tool("leave", {"way": "tool"}),
+    "resource": lambda server: server.read_resource("open://x"),
+    "prompt": lambda server: (server.get_prompt if isinstance(server, MCPServer) else server.render_prompt)("open"),
+}
 ACCEPT = b"Accept: application/json, text/event-stream"
 END = b"0\r\n\r\n"
 EXPIRED = "expired (exp)"
@@ -41,12 +52,40 @@ class Target:
         self.scheme = OAuth2BearerScheme(authenticator=authenticator)
         self.app = FastAPI()
         server = MCPServer("streams") if kind == "sdk" else FastMCP("streams")
+        self.later = []
+        self._fill(server, SDKContext if kind == "sdk" else Context)
         self.app.include_router(mcp_router(server, auth=self.scheme, scopes=ToolScopes(default="method"), json_response=True))
         self.app.websocket("/echo")(self._echo())
         self.old = issuer.token(subject="alice", exp=self.time.after(LIFE))
         self.fresh = issuer.token(subject="alice", exp=self.time.after(10 * LIFE))
         self.port = 0
         self._connections = ExitStack()
+
+    def _fill(self, server, context_type):
+        """Things that are open to all who have a good token, and a tool whose tasks go on when it has answered."""
+        guarded = scopes()(lambda: GOLD)
+
+        async def leave(way: str, ctx: context_type) -> str:
+            gate = asyncio.Event()
+            loop = asyncio.get_running_loop()
+
+            async def work():
+                await gate.wait()
+                return guarded() if way == "function" else await WAYS[way](getattr(ctx, "fastmcp", None) or ctx.mcp_server)
+
+            task = asyncio.create_task(work())
+
+            async def outcome():
+                gate.set()
+                return await task
+
+            self.later.append(lambda: asyncio.run_coroutine_threadsafe(outcome(), loop).result(10))
+            return "left"
+
+        server.tool(name="leave")(leave)
+        server.tool(name="open")(lambda: GOLD)
+        server.resource("open://x", name="x")(lambda: GOLD)
+        server.prompt(name="open")(lambda: GOLD)
 
     def _echo(self):
         async def echo(websocket: WebSocket, token: Annotated[AccessToken, Security(self.scheme)]):
@@ -285,3 +324,34 @@ def test_control_until_then_the_websocket_answers(target):
     target.time.advance(LIFE)
     stream.socket.sendall(frame(TEXT, b"still"))
     stream.until(b"\x81\x05still")
+
+
+def left(target, way):
+    """A task that a call has left behind, which goes on when it is called."""
+    arguments = {"name": "leave", "arguments": {"way": way}}
+    answer = target.ask(target.old, target.session(), method=b"POST", body=message("tools/call", arguments))
+    assert (answer.status, answer.refusals) == (200, [])
+    assert b"left" in answer.body, answer.body
+    return target.later.pop()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", ["sdk", "fastmcp"])
+def test_f11_a_task_that_outlives_its_token_runs_nothing_guarded(target, way):
+    task = left(target, way)
+    target.said()
+    target.time.advance(LIFE + LEEWAY)
+    with pytest.raises(InsufficientScopeError) as caught:
+        task()
+    assert caught.value.reason == "token_over"
+    assert "has expired" in str(caught.value)
+    assert reasons_inside(target.said()) == ["token_over"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", ["sdk", "fastmcp"])
+def test_control_until_then_it_runs_what_it_likes(target, way):
+    task = left(target, way)
+    target.time.advance(LIFE + LEEWAY - 1)
+    assert ("left" if way == "the same tool" else GOLD) in repr(task())
+    assert reasons_inside(target.said()) == []

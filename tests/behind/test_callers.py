@@ -76,7 +76,7 @@ MADE_BY_HAND = [
     AccessToken(subject="alice", issuer="https://other.example"),
     AccessToken(client_id="alice"),
     AccessToken(subject="alice", token_id="1"),
-    AccessToken(subject="alice", expires_at=1),
+    AccessToken(subject="alice", expires_at=4e9),
     AccessToken(subject="alice", claims={"tenant": "1"}),
     AccessToken(subject="alice", claims={"tenant": "2"}),
 ]

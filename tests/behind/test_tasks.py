@@ -1,6 +1,8 @@
 """Background tasks of FastMCP: whoever did not start one finds none, and a task has the rights of who started it (rule F8)."""
 
 import asyncio
+import logging
+import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -9,9 +11,12 @@ from fastmcp import FastMCP
 from fastmcp.server.dependencies import get_access_token, get_http_headers
 from fastmcp_tasks import TasksExtension
 from mcp_support import Caller
+from reasons import reasons_inside
 
 from mcp_oauth2_deps.mcp import current_token, scopes
+from mcp_oauth2_deps.mcp.engines import principals
 
+RESOURCE = "https://api.example.com/mcp"
 FREE = {"default": "method"}
 CAPABILITY = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
 
@@ -56,6 +61,16 @@ def working():
     @server.tool(task=True)
     async def reach() -> str:
         """Open to all; what it calls is not."""
+        return await vault()
+
+    @server.tool(task=True)
+    async def facts() -> str:
+        token = current_token()
+        return repr([token.client_id, token.audience, token.expires_at, token.issued_at, token.claims.get("list")])
+
+    @server.tool(task=True)
+    async def outlive() -> str:
+        principals._now = lambda: current_token().expires_at
         return await vault()
 
     @server.tool(task=True)
@@ -127,3 +142,30 @@ async def test_f7_no_part_of_the_token_is_kept_for_a_task(tasks):
     assert "alice" in seen
     assert alice.headers["Authorization"].rpartition(".")[2] not in seen
     assert "authorization" not in seen.lower()
+
+
+@pytest.mark.parametrize("client_id", ["client", "token:client", None])
+async def test_a_task_sees_what_the_token_says(tasks, client_id):
+    claims = {
+        "client_id": client_id,
+        "sub": None if client_id is None else "alice",
+        "aud": ["https://other.example.com", RESOURCE],
+        "exp": int(time.time()) + 600.5,
+        "iat": int(time.time()) - 5,
+        "list": ["a", {"b": []}],
+    }
+    async with tasks() as caller:
+        alice = caller(claims.pop("sub"), **claims)
+        told = (await alice.outcome(await alice.start("facts"))).json()["result"]["result"]["content"][0]["text"]
+    assert told == repr([client_id, tuple(claims["aud"]), claims["exp"], claims["iat"], ("a", {"b": ()})])
+
+
+async def test_f11_a_task_that_outlives_its_token_runs_nothing_guarded(tasks, monkeypatch, caplog):
+    monkeypatch.setattr(principals, "_now", principals._now)
+    caplog.set_level(logging.INFO)
+    async with tasks() as caller:
+        alice = caller("alice", "vault")
+        outcome = (await alice.outcome(await alice.start("outlive"))).json()["result"]["result"]
+    assert outcome["isError"]
+    assert outcome["content"][0]["text"] == "refused: the access token has expired since the call was let in"
+    assert reasons_inside(record.getMessage() for record in caplog.records) == ["token_over"]

@@ -1,6 +1,7 @@
 """The caller as the engines know one: their sessions are bound to it, their own functions tell it to a tool."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from hashlib import blake2b, sha256
 from secrets import token_bytes
@@ -11,7 +12,8 @@ from starlette.authentication import AuthCredentials
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_oauth2_deps.mcp.caller import Caller, current_caller
-from mcp_oauth2_deps.models import AccessToken, ReadOnlyDict
+from mcp_oauth2_deps.models import AccessToken
+from mcp_oauth2_deps.protocol.encoding import read_only
 from mcp_oauth2_deps.protocol.scopes import with_implied
 
 try:
@@ -25,6 +27,9 @@ except ImportError:  # an ASGI app of another make is served without the extra
 # What is made with it tells nothing of a token and is worth nothing in another process.
 _SECRET = token_bytes(32)
 _PREFIX = "mcp-oauth2-deps:"
+_NAMELESS = "token:"
+# In a worker of the engine there is no route whose clock could be asked.
+_now = time.time
 _FIELDS = tuple(field.name for field in fields(AccessToken))
 _SCOPES = _FIELDS.index("scopes")
 # As many as tokens are remembered by default. Of others it is made again.
@@ -76,7 +81,7 @@ class Principals:
 
     def _nameless(self, token: AccessToken) -> str:
         """A name for a token that names neither subject nor client: by it, each such token has sessions of its own."""
-        return "token:" + self._digest_of(token).hex()
+        return _NAMELESS + self._digest_of(token).hex()
 
     def _digest_of(self, token: AccessToken) -> bytes:
         """A digest of all that the token says."""
@@ -100,25 +105,43 @@ def restored_caller() -> Caller | None:
     """The caller for whom an engine runs a background task, as far as it knows one; none where it restored none.
 
     FastMCP's tasks run in a worker that has no request. It gives them back what `user_of` made, if the token has not expired
-    since. Scopes that were implied are among those that were granted there.
+    since. Scopes that were implied are among those that were granted there. The settings of the route are not known there, so no
+    leeway is added to the expiry.
     """
     user = auth_context_var.get() if auth_context_var is not None else None
     held = user.access_token if user is not None else None
     # A token of another make is none that this package verified.
     if held is None or not held.token.startswith(_PREFIX):
         return None
-    claims = held.claims or {}
+    claims = read_only(held.claims or {})
+    issued_at, audience = claims.get("iat"), claims.get("aud")
     token = AccessToken(
         subject=held.subject,
-        client_id=held.client_id or None,
+        client_id=_given_client(held.client_id, claims),
         issuer=str(claims.get("iss", "")),
-        audience=(held.resource,) if held.resource else (),
+        audience=audience if isinstance(audience, tuple) else tuple(filter(None, [audience or held.resource])),
         scopes=frozenset(held.scopes),
-        expires_at=held.expires_at or 0,
+        expires_at=_expiry(held.expires_at or 0, claims.get("exp")),
+        issued_at=issued_at if isinstance(issued_at, int | float) else None,
         token_id=claims.get("jti"),
-        claims=ReadOnlyDict(claims),
+        claims=claims,
     )
-    return Caller(token, {})
+    return Caller(token, {}, ended=_has_expired)
+
+
+def _given_client(name: str, claims: Mapping[str, Any]) -> str | None:
+    """The client, unless the token named none and `user_of` made up a name."""
+    made_up = name.startswith(_NAMELESS) and name not in (claims.get("client_id"), claims.get("azp"))
+    return None if made_up else name or None
+
+
+def _expiry(whole: int, exact: object) -> float:
+    """The expiry with the part of a second that engines leave out, where the claim agrees with what they keep."""
+    return exact if isinstance(exact, int | float) and int(exact) == whole else whole
+
+
+def _has_expired(token: AccessToken) -> bool:
+    return bool(token.expires_at) and _now() >= token.expires_at
 
 
 def called_by(caller: Caller, app: ASGIApp) -> ASGIApp:
