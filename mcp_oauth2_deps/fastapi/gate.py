@@ -115,7 +115,7 @@ class Gate:
             if token is not None:
                 self.verify(needed, token)
                 return token
-            authenticator = self._authenticator_if_configured()
+            authenticator = self._authenticator or self._authenticator_if_configured()
             presented = read_presented(sent, "" if authenticator is None else authenticator.public_origin)
             if presented is None:
                 return None

@@ -30,6 +30,9 @@ class IssuerKeys:
 
     def are(self, key_set: KeySet) -> bool:
         """Whether these are still the issuer's keys. In other ones the key of a token may be missing."""
+        loaded = self._loaded
+        if loaded is not None and self._clock() < loaded.refresh_at:
+            return loaded.key_set is key_set
         return self.current() is key_set
 
     async def key_set(self) -> KeySet:
