@@ -74,7 +74,7 @@ class JWTVerifier:
         read = self._read(presented.token)
         if read is None:
             return None
-        token, header, verified_by = read
+        token, (header, verified_by) = read
         claims, issuer = self._issuer_of(token, header, verified_by)
         try:
             key_set = issuer.keys.current()
@@ -116,12 +116,12 @@ class JWTVerifier:
             raise
         return claims, issuer
 
-    def _read(self, text: str) -> tuple[UnverifiedToken, UnverifiedHeader, TokenPolicy] | None:
+    def _read(self, text: str) -> tuple[UnverifiedToken, tuple[UnverifiedHeader, TokenPolicy]] | None:
         """The token, its header, and the policy by which the header was verified last."""
         try:
             token = split_token(text)
             known = self._headers.get(token.header_segment)
-            return token, *(known or (self._read_header(token.header_segment), self._policy))
+            return token, known or (self._read_header(token.header_segment), self._policy)
         except InvalidTokenError:
             if looks_like_jwt(text):
                 raise

@@ -125,7 +125,8 @@ def verify_claims(
     _verify_times(claims, policy, now)
     if policy.strict_at_jwt:
         _verify_claims_of_rfc_9068(claims)
-    _verify_required_claims(claims, policy)
+    if policy.required_claims or policy.access_token_marks:
+        _verify_required_claims(claims, policy)
     if not _KIND_RULES.keys().isdisjoint(claims):
         _verify_kind(_Candidate(claims, header, policy, audience))
     token = _access_token(claims, client, audience, read_scopes(claims, policy.scope_claims, policy.scope_sources))
