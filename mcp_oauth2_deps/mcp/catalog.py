@@ -32,9 +32,9 @@ class PassedRule(NamedTuple):
     def __str__(self) -> str:
         names = ", ".join(self.names)
         return (
-            f"the rule for {self.rule!r} in ToolScopes is for some values of {names} in the template {self.template!r}, which the "
-            f"server does not take as they are written, so that other spellings of a value (007, +7, %207) would pass the rule: "
-            f"write it for the template and decide by value in the function, or declare {names} as plain str"
+            f"the rule for {self.rule!r} in ToolScopes is for some values of {names} in the template {self.template!r}, which "
+            f"the server does not take as they are written, so that other spellings of a value (007, +7, %207) would pass the "
+            f"rule: write it for the template and decide by value in the function, or declare {names} as plain str"
         )
 
 

@@ -136,9 +136,7 @@ class Rulebook:
             key = passed.rule, passed.template
             if key not in self._told:
                 self._told.add(key)
-                logger.warning(
-                    "%s. It was added while the server runs; until then the rule counts for every value", _said_of(passed)
-                )
+                logger.warning("%s. It was added while the server runs; until then the rule counts for every value", passed)
 
     def remember(self, message: Message, caller: Caller, decision: Decision) -> None:
         """Keeps for this message that its caller may execute what it names, so that the engine need not decide again."""
