@@ -16,6 +16,7 @@ from mcp_oauth2_deps.errors import (
     StoreUnavailableError,
 )
 from mcp_oauth2_deps.models import Challenge, SchemeChallenge
+from mcp_oauth2_deps.protocol.asked_scopes import AskedScopes
 from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS
 
 _MISSING = "An access token is required: send it as 'Authorization: Bearer <token>'."
@@ -25,10 +26,16 @@ _UNAVAILABLE = "The token cannot be checked at the moment because the issuer's k
 _UNANSWERED = "The token cannot be checked at the moment; try again later."
 _INVALID_TOKEN = "The access token is not valid for this resource."  # noqa: S105  # a sentence
 _EXPIRED = "The access token has expired."
+_AS_IN_TOKENS = AskedScopes()
 
 
 def challenge_for(
-    error: OAuth2Error, *, resource_metadata: str, scopes: Iterable[str] = (), known_scopes: Collection[str] = ()
+    error: OAuth2Error,
+    *,
+    resource_metadata: str,
+    scopes: Iterable[str] = (),
+    known_scopes: Collection[str] = (),
+    asked: AskedScopes = _AS_IN_TOKENS,
 ) -> Challenge:
     """The HTTP answer to a refused request.
 
@@ -38,35 +45,38 @@ def challenge_for(
         scopes: all scopes that the operation needs.
         known_scopes: the scopes this resource deals in. Those of them that the token holds are repeated in a 403, because
             some clients replace their scopes by the challenge's instead of adding to them.
+        asked: how a client names scopes when it asks the issuer for them; by default as tokens do.
     """
     match error:
         case MissingCredentialsError():
             status, code, sentence = 401, None, _MISSING
         case InvalidRequestError():
             status, code, sentence = 400, "invalid_request", _INVALID_REQUEST
-        case InvalidTokenError(reason="expired"):
-            status, code, sentence = 401, "invalid_token", _EXPIRED
         case InvalidTokenError():
-            status, code, sentence = 401, "invalid_token", _INVALID_TOKEN
+            status, code, sentence = 401, "invalid_token", _EXPIRED if error.reason == "expired" else _INVALID_TOKEN
         case InsufficientScopeError():
-            # Where nothing is missing no consent helps, so there is nothing to ask for.
-            scopes = (*scopes, *error.required, *sorted(error.granted & set(known_scopes))) if error.missing else ()
             status, code, sentence = 403, "insufficient_scope", _INSUFFICIENT_SCOPE
-        case IssuerUnavailableError():
-            return Challenge(503, (), None, _UNAVAILABLE, retry_after=error.retry_after)
-        case StoreUnavailableError():
-            return Challenge(503, (), None, _UNANSWERED, retry_after=error.retry_after)
+        case IssuerUnavailableError() | StoreUnavailableError():
+            sentence = _UNAVAILABLE if isinstance(error, IssuerUnavailableError) else _UNANSWERED
+            return Challenge(503, (), None, sentence, retry_after=error.retry_after)
         case _:
             assert_never(error)  # type: ignore[arg-type]  # the base class is never raised
     parameters = {
         "error": code,
         "error_description": sentence if code else None,
         "resource_metadata": resource_metadata,
-        "scope": " ".join(scope for scope in dict.fromkeys(scopes) if scope != OFFLINE_ACCESS),
+        "scope": _scopes_to_ask_for(error, scopes, known_scopes, asked),
     }
     bearer = SchemeChallenge("Bearer", {name: text for name, text in parameters.items() if text})
     missing = error.missing if isinstance(error, InsufficientScopeError) else ()
     return Challenge(status, (bearer,), code, sentence, missing)
+
+
+def _scopes_to_ask_for(error: OAuth2Error, scopes: Iterable[str], known_scopes: Collection[str], asked: AskedScopes) -> str:
+    if isinstance(error, InsufficientScopeError):
+        # Where nothing is missing no consent helps, so there is nothing to ask for.
+        scopes = (*scopes, *error.required, *sorted(error.granted & set(known_scopes))) if error.missing else ()
+    return " ".join(asked.names(scope for scope in dict.fromkeys(scopes) if scope != OFFLINE_ACCESS))
 
 
 def header_fields(challenge: Challenge) -> dict[str, str]:
