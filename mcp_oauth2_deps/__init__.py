@@ -1,6 +1,6 @@
 """FastAPI as an OAuth 2.1 resource server for MCP: the front door, names only."""
 
-from mcp_oauth2_deps import errors
+from mcp_oauth2_deps import errors, providers
 from mcp_oauth2_deps.authenticator import Authenticator
 from mcp_oauth2_deps.errors import OAuth2Error
 from mcp_oauth2_deps.fastapi.scheme import (
@@ -36,6 +36,7 @@ __all__ = [
     "errors",
     "optional_token",
     "protected_resource_router",
+    "providers",
     "require_scopes",
     "until_expiry",
 ]

@@ -13,7 +13,7 @@ from typing import Protocol
 from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError, OAuth2Error
 from mcp_oauth2_deps.events import Events, Explanation
 from mcp_oauth2_deps.explanations import Trusted, explain
-from mcp_oauth2_deps.instrumentation.logging import logged
+from mcp_oauth2_deps.instrumentation.logging import log_trust_warnings, logged
 from mcp_oauth2_deps.jwt_verifier import JWTVerifier
 from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, digest_of
 from mcp_oauth2_deps.protocol.confirmations import verify_provable
@@ -149,11 +149,13 @@ class Authenticator:
         return tuple(name for policy in self.policies for name in policy.issuers)
 
     async def start(self) -> None:
-        """Fetches the keys of every issuer, so that the first request need not wait.
+        """Fetches the keys of every issuer, so that the first request need not wait, and warns of what presets warn of.
 
         Raises:
             IssuerUnavailableError: `fail_fast` is set and an issuer or its keys cannot be had.
         """
+        for policy in self.settings.policies:
+            log_trust_warnings(policy.issuer, policy.warnings)
         if not self.settings.fail_fast:
             if isinstance(self._documents, HTTPDocuments):
                 # What is wrong here, the fetch below will say, and go on trying.

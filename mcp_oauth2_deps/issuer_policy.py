@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from mcp_oauth2_deps.protocol.asked_scopes import AskedScopes
 from mcp_oauth2_deps.protocol.issuer_templates import TENANT, IssuerTemplate
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.protocol.scopes import ClaimedScopes
@@ -163,6 +164,16 @@ class IssuerPolicy(_Frozen):
         if self.authorization_server or not self.is_url:
             return self.authorization_server
         return self.issuer.replace(TENANT, self.tenants[0]) if self.tenants else self.issuer
+
+    @property
+    def asked_scopes(self) -> AskedScopes:
+        """How clients name scopes when they ask this issuer for them."""
+        return AskedScopes(self.scope_prefix, tuple(source.prefix for source in self.scope_sources if source.prefix))
+
+    def issues_as(self, name: str) -> bool:
+        """Whether a verified token that names this issuer was judged by this policy."""
+        template = self.template
+        return name == self.issuer if template is None else template.tenant_of(name) is not None
 
     def token_policy(self, *, leeway: float, scope_hierarchy: Mapping[str, frozenset[str]]) -> TokenPolicy:
         """The same in the form in which a token is compared with it. Audience and algorithms must have been filled in.

@@ -109,18 +109,36 @@ def unknown_member(name: str, known: Collection[str]) -> str:
     return f"{name!r} is no member here; " + (f"did you mean {close[0]!r}?" if close else "remove it")
 
 
-def refuse_more_than_policies(given: Iterable[str]) -> None:
+def refuse_more_than_policies(given: Iterable[str], policies: Collection[object]) -> None:
     """What describes the issuers stands in their policies alone: of two places nobody could say which one counts.
 
     Args:
-        given: the settings that were given, beside the policies.
+        given: the settings that were given.
+        policies: what the setting `issuers` names.
 
     Raises:
         PydanticCustomError: one of them describes issuers.
     """
-    for name in sorted(given):
+    for name in sorted(given) if policies else ():
         if name == "issuer":
             raise setting_problem(name, "is set together with the setting issuers; name every issuer there")
         if name in _IN_POLICIES:
             text = "counts for the issuers of the setting issuer only; with the setting issuers it stands in each policy, as "
             raise setting_problem(name, f"{text}{_IN_POLICIES[name]!r}")
+
+
+def refuse_two_names(given: Collection[str], providers: Collection[object]) -> None:
+    """Who names a provider names its issuers; of a second list nobody could say which one counts.
+
+    Args:
+        given: the settings that were given.
+        providers: what the setting `provider` names.
+
+    Raises:
+        PydanticCustomError: the issuers are named once more.
+    """
+    for name in ("issuer", "issuers"):
+        if providers and name in given:
+            raise setting_problem(
+                name, "is set together with the setting provider, which names issuers too; leave out one of them"
+            )

@@ -4,14 +4,17 @@ What a value must be does not belong here.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
 
 from mcp_oauth2_deps.protocol.urls import without_user
+from mcp_oauth2_deps.providers.parsing import policies_of
 from mcp_oauth2_deps.setting_errors import PREFIX, failed
+
+_NAME_ISSUERS = frozenset({"provider", "issuer", "issuers"})
 
 
 def comma_separated(value: object) -> object:
@@ -40,7 +43,7 @@ def from_json(value: object) -> object:
 
 def issuer_in_code(values: Mapping[str, Any]) -> bool:
     """Whether the arguments name the issuer, and so everything: the environment is then not read."""
-    return "issuer" in values or "issuers" in values
+    return not _NAME_ISSUERS.isdisjoint(values)
 
 
 def our_variables(variables: Mapping[str, str | None]) -> dict[str, str]:
@@ -66,15 +69,18 @@ def read_file(path: str | Path | None) -> dict[str, str]:
 def named_issuers(values: Mapping[str, Any]) -> frozenset[str]:
     """The issuers that these values name, if that can be read already; what cannot, is said later."""
     names = comma_separated(values.get("issuer"))
-    policies = values.get("issuers")
-    try:
-        policies = json.loads(policies) if isinstance(policies, str) else policies
-    except (ValueError, RecursionError):
-        policies = None
     found = list(names) if isinstance(names, tuple | list) else []
-    for policy in policies if isinstance(policies, tuple | list) else ():
+    for policy in (*_read(json.loads, values.get("issuers")), *_read(policies_of, values.get("provider"))):
         found.append(policy.get("issuer") if isinstance(policy, dict) else getattr(policy, "issuer", None))
     return frozenset(str(name) for name in found if name)
+
+
+def _read(read: Callable[[str], object], value: object) -> tuple[Any, ...]:
+    try:
+        found = read(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(found) if isinstance(found, tuple | list) else ()
 
 
 def refuse_two_issuers(given: frozenset[str], in_file: frozenset[str]) -> None:

@@ -23,14 +23,25 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mcp_oauth2_deps.issuer_policy import IssuerPolicy
+from mcp_oauth2_deps.protocol.asked_scopes import AskedScopes
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
 from mcp_oauth2_deps.setting_errors import PREFIX, readable, setting_problem, spelled_out, unknown_settings
+from mcp_oauth2_deps.setting_policies import (
+    DESCRIBE_ISSUERS,
+    asked_scopes,
+    filled,
+    policies_by_name,
+    policies_of_presets,
+    presets,
+    trustworthy_policies,
+)
 from mcp_oauth2_deps.setting_rules import (
     asymmetric_algorithms,
     claim_names,
     clean_identifiers,
     fit_prefix,
     refuse_more_than_policies,
+    refuse_two_names,
     scope_names,
     trustworthy_url,
 )
@@ -49,17 +60,22 @@ ENV_FILE = PREFIX + "ENV_FILE"
 
 
 def _issuers_given(value: object, info: ValidationInfo) -> object:
-    """No name where the setting `issuers` has them; where that is wrong itself, no name is called missing."""
+    """No name where the settings `provider` or `issuers` have them; where that is wrong itself, no name is called missing."""
     if value is not None:
         return value
-    if not info.data.get("issuers", True):
+    if not _named_otherwise(info):
         raise PydanticCustomError("missing", "Field required")
     return ()
+
+
+def _named_otherwise(info: ValidationInfo) -> bool:
+    return bool(info.data.get("provider", True) or info.data.get("issuers", True))
 
 
 # Identifiers are kept verbatim, so white space around a comma is an error there; names are forgiven it.
 _Identifiers = Annotated[tuple[str, ...], NoDecode, BeforeValidator(comma_separated)]
 _Policies = Annotated[tuple[IssuerPolicy, ...], NoDecode, BeforeValidator(from_json)]
+_Presets = Annotated[tuple[IssuerPolicy, ...], NoDecode, BeforeValidator(presets)]
 _Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(trimmed)]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -69,7 +85,7 @@ class OAuth2Settings(BaseSettings):
 
     Who names the issuer in code names everything in code: `OAuth2Settings(issuer=..., resource=...)` reads nothing from the
     environment, so that an issuer is never verified with the keys or the audience that were configured for another one.
-    Without `issuer` or `issuers` among the arguments the variables `MCP_OAUTH2_...` are read, and arguments win over them.
+    Without `provider`, `issuer` and `issuers` among them the variables `MCP_OAUTH2_...` are read, and arguments win over them.
 
     A `.env` file is read only when asked for: by `MCP_OAUTH2_ENV_FILE=.env`, which belongs to the environment, or by
     `_env_file=".env"`, which is read also where the issuer is named in code. Variables win over the file. A file that names
@@ -95,6 +111,11 @@ class OAuth2Settings(BaseSettings):
     # The first field, because fields are checked in this order and every URL below is judged by it.
     allow_insecure_http: bool = False
     """Accept `http` URLs of loopback hosts, for development on one machine. `http` of any other host is never accepted."""
+    provider: _Presets = ()
+    """A preset and its words, for example `auth0 domain=acme.eu.auth0.com`; several are separated by `;`.
+
+    Default: none; `ISSUER` or `ISSUERS` names the issuers.
+    """
     issuers: _Policies = ()
     """JSON, a list of issuers with what each is trusted for, where they differ; in code a list of `IssuerPolicy`.
 
@@ -103,7 +124,7 @@ class OAuth2Settings(BaseSettings):
     issuer: Annotated[_Identifiers, BeforeValidator(_issuers_given)] = None  # type: ignore[assignment]  # see `_issuers_given`
     """Trusted issuers, verbatim: compared byte for byte with `iss`, a slash at the end counts. Separated by commas.
 
-    Default: required, unless `ISSUERS` is given.
+    Default: required, unless `PROVIDER` or `ISSUERS` is given.
     """
     resource: str
     """Canonical URI of this server (RFC 8707), verbatim: published in the metadata, and expected in `aud`."""
@@ -208,56 +229,30 @@ class OAuth2Settings(BaseSettings):
     @cached_property
     def policies(self) -> tuple[IssuerPolicy, ...]:
         """What each trusted issuer is trusted for, whichever way it was named; audience and algorithms are filled in."""
-        audience = self.audience or (self.resource,)
-        if self.issuers:
-            return tuple(
-                policy.model_copy(
-                    update={"audience": policy.audience or audience, "algorithms": policy.algorithms or self.algorithms}
-                )
-                for policy in self.issuers
-            )
-        return tuple(
-            IssuerPolicy(
-                issuer=issuer,
-                audience=audience,
-                algorithms=self.algorithms,
-                jwks_uri=self.jwks_uri,
-                clients=self.clients,
-                client_claims=self.client_claims,
-                scope_claims=self.scope_claims,
-                scope_prefix=self.scope_prefix,
-                token_type="rfc9068" if self.strict_at_jwt else "any",
-            )
-            for issuer in self.issuer
-        )
+        described = {name: getattr(self, name) for name in DESCRIBE_ISSUERS}
+        explicit = policies_of_presets(self.provider, described, self.model_fields_set)
+        return filled(explicit or self.issuers or policies_by_name(self.issuer, described), described, self.resource)
 
     @property
     def authorization_servers(self) -> tuple[str, ...]:
         """Where clients are sent to log in (RFC 9728 section 2), each once, in the order of the issuers."""
         return tuple(dict.fromkeys(policy.login for policy in self.policies if policy.login))
 
-    @field_validator("issuers")
+    def asked_scopes(self, issuer: str | None = None) -> AskedScopes:
+        """How clients name scopes when they ask this issuer for them; without one, what holds for all."""
+        return asked_scopes(self.policies, issuer)
+
+    @field_validator("provider", "issuers")
     @classmethod
     def _trustworthy_issuers(cls, value: tuple[IssuerPolicy, ...], info: ValidationInfo) -> tuple[IssuerPolicy, ...]:
-        for place, policy in enumerate(value):
-            urls = {"issuer": policy.issuer if policy.is_url else None, "jwks_uri": policy.jwks_uri}
-            for name, url in (urls | {"authorization_server": policy.authorization_server}).items():
-                try:
-                    _trusted(url, info)
-                except ValueError as error:
-                    raise ValueError(f"[{place}].{name}: {error}") from None
-        names = [policy.issuer for policy in value]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"names the issuer {name!r} twice; one policy says all that one issuer is trusted for")
-        return value
+        return trustworthy_policies(value, allow_insecure_http=_http_allowed(info))
 
     @field_validator("issuer")
     @classmethod
     def _trustworthy_names(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         for url in value:
             _trusted(url, info, query_allowed=False)
-        if len(set(value)) != len(value) or not (value or info.data.get("issuers", True)):
+        if len(set(value)) != len(value) or not (value or _named_otherwise(info)):
             raise ValueError("is empty or names an issuer twice")
         return value
 
@@ -280,21 +275,26 @@ class OAuth2Settings(BaseSettings):
     def _fit_together(self) -> Self:
         if self.metadata_url and not urlsplit(self.metadata_url).path.strip("/"):
             raise setting_problem("metadata_url", f"{self.metadata_url!r} has no path; the document needs a place of its own")
-        if self.issuers:
-            refuse_more_than_policies(self.model_fields_set)
+        refuse_two_names(self.model_fields_set, self.provider)
+        refuse_more_than_policies(self.model_fields_set, self.issuers)
         if self.clients and self.strict_at_jwt:
             text = "names clients whose tokens have no aud, which the setting strict_at_jwt demands; leave out one of them"
             raise setting_problem("clients", text)
-        if self.jwks_uri and len(self.issuer) > 1:
+        if self.jwks_uri and len(self.provider or self.issuer) > 1:
             raise setting_problem("jwks_uri", "is possible with a single issuer only; without it keys are discovered")
         if self.soft_age >= self.jwks_cache_ttl:
             raise setting_problem("jwks_refresh_after", f"must be below JWKS_CACHE_TTL ({self.jwks_cache_ttl:g} s)")
+        # Says now what would contradict, rather than at the first request.
+        _ = self.policies
         return self
 
 
 def _trusted(url: str | None, info: ValidationInfo, *, query_allowed: bool = True) -> str | None:
     if url is None:
         return None
+    return trustworthy_url(url, allow_insecure_http=_http_allowed(info), query_allowed=query_allowed)
+
+
+def _http_allowed(info: ValidationInfo) -> bool:
     # Where the flag itself is wrong, a URL is not called wrong because of it.
-    http_allowed = info.data.get("allow_insecure_http", True)
-    return trustworthy_url(url, allow_insecure_http=http_allowed, query_allowed=query_allowed)
+    return bool(info.data.get("allow_insecure_http", True))

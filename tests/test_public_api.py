@@ -15,11 +15,12 @@ import pytest
 import mcp_oauth2_deps
 import mcp_oauth2_deps.errors
 import mcp_oauth2_deps.mcp
+import mcp_oauth2_deps.providers
 import mcp_oauth2_deps.testing
 
 PACKAGE = "mcp_oauth2_deps"
 SNAPSHOT = Path(__file__).parent / "support/public_api.txt"
-MODULES = (mcp_oauth2_deps, mcp_oauth2_deps.errors, mcp_oauth2_deps.mcp, mcp_oauth2_deps.testing)
+MODULES = (mcp_oauth2_deps, mcp_oauth2_deps.errors, mcp_oauth2_deps.mcp, mcp_oauth2_deps.providers, mcp_oauth2_deps.testing)
 # What FastAPI and pydantic ask of a class, and what the routes ask of a table of scopes.
 NOT_FOR_USERS = {"model", "scheme_name", "auto_error", "gate", "settings_customise_sources"}
 NOT_FOR_USERS |= {"asks_whether_ruled", "needed_for", "rules_without"}

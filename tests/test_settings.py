@@ -153,6 +153,7 @@ ELSEWHERE = {
     "issuer": "https://elsewhere.example",
     # Possible only in place of `issuer` and of what describes its issuers.
     "issuers": "",
+    "provider": "",
     "resource": "https://elsewhere.example/mcp",
     "audience": "elsewhere",
     "jwks_uri": "https://elsewhere.example/keys",
@@ -272,6 +273,8 @@ def test_a_flag_that_is_no_answer_is_the_only_thing_said():
 
 
 POLICY = {"issuer": "https://auth.example.com"}
+AUTH0, COGNITO = "auth0 domain=acme.eu.auth0.com", "cognito region=eu-west-1 pool=eu-west-1_a clients=c"
+TWO = f"{AUTH0}; {COGNITO}"
 
 
 @pytest.mark.parametrize(
@@ -324,6 +327,23 @@ def test_a_wrong_member_of_a_policy_is_named_with_its_place(monkeypatch, wrong, 
     [
         ({"issuers": [POLICY, POLICY]}, "issuers", "names the issuer 'https://auth.example.com' twice"),
         ({"issuers": [POLICY], "issuer": POLICY["issuer"]}, "issuer", "is set together with {issuers}"),
+        ({"provider": AUTH0, "issuer": POLICY["issuer"]}, "issuer", "is set together with {provider}"),
+        ({"provider": AUTH0, "issuers": [POLICY]}, "issuers", "is set together with {provider}"),
+        ({"provider": f"{AUTH0};{AUTH0}"}, "provider", "names the issuer 'https://acme.eu.auth0.com/' twice"),
+        ({"provider": TWO, "audience": "a"}, "audience", "would count for each of the providers in {provider}"),
+        ({"provider": TWO, "algorithms": "RS256"}, "algorithms", "would count for each of the providers in {provider}"),
+        (
+            {"provider": f"{AUTH0}; auth0 domain=b.example.com", "jwks_uri": "https://a.example/keys"},
+            "jwks_uri",
+            "a single issuer",
+        ),
+        ({"provider": COGNITO, "strict_at_jwt": True}, "strict_at_jwt", "does not fit the preset: 'clients' names clients whose"),
+        ({"provider": "auth0 domain=https://acme.eu.auth0.com"}, "provider", "the provider auth0 needs a host name alone"),
+        (
+            {"provider": "keycloak base=http://localhost:8080 realm=a"},
+            "provider",
+            "[0].issuer: 'http://localhost:8080/realms/a' uses http",
+        ),
         ({"issuers": [POLICY], "jwks_uri": "https://a.example/keys"}, "jwks_uri", "stands in each policy, as 'jwks_uri'"),
         ({"issuers": [POLICY], "strict_at_jwt": True}, "strict_at_jwt", "stands in each policy, as 'token_type'"),
         ({"issuers": [POLICY], "clients": "c"}, "clients", "stands in each policy, as 'clients'"),
@@ -350,7 +370,7 @@ def test_policies_that_contradict_other_settings_stop_the_start(monkeypatch, in_
     def spelled(setting):
         return setting if in_code else "MCP_OAUTH2_" + setting.upper()
 
-    says = says.format(issuers=spelled("issuers"), strict_at_jwt=spelled("strict_at_jwt"))
+    says = says.format(**{setting: spelled(setting) for setting in ("issuers", "provider", "strict_at_jwt")})
     assert re.search(rf"^{spelled(name)}\n  .*{re.escape(says)}", str(caught.value), re.MULTILINE)
     assert ("MCP_OAUTH2_" in str(caught.value)) is not in_code
 
@@ -361,9 +381,13 @@ def test_policies_named_in_code_keep_the_environment_out(environment_of_another)
     assert (policy.issuer, policy.audience, policy.jwks_uri) == (GOOD["issuer"], (GOOD["resource"],), None)
 
 
-@pytest.mark.parametrize("named", ["issuer", "issuers"])
+@pytest.mark.parametrize("named", ["issuer", "issuers", "provider"])
 def test_a_file_for_one_issuer_is_not_used_for_the_policies_of_another(tmp_path, named):
-    value = "https://file.example" if named == "issuer" else json.dumps([{"issuer": "https://file.example"}])
+    value = {
+        "issuer": "https://file.example",
+        "issuers": json.dumps([{"issuer": "https://file.example"}]),
+        "provider": "workos domain=file.example",
+    }[named]
     (tmp_path / "env").write_text(f"MCP_OAUTH2_{named.upper()}={value}\nMCP_OAUTH2_AUDIENCE=of-the-file\n", "utf-8")
     with pytest.raises(ValidationError, match=r"but the file is for 'https://file\.example'"):
         OAuth2Settings(issuers=[IssuerPolicy(issuer=GOOD["issuer"])], resource=GOOD["resource"], _env_file=tmp_path / "env")
@@ -393,3 +417,42 @@ def test_the_plain_settings_and_the_policies_say_the_same():
     assert named.policies == (*plain.policies, other)
     assert named.authorization_servers == plain.authorization_servers == (GOOD["issuer"],)
     assert [policy.token_type for policy in OAuth2Settings(**GOOD, strict_at_jwt=True).policies] == ["rfc9068"]
+
+
+def test_a_provider_named_in_code_keeps_the_environment_out(environment_of_another):
+    settings = OAuth2Settings(provider=AUTH0, resource=GOOD["resource"])
+    (policy,) = settings.policies
+    assert (policy.issuer, policy.audience, policy.jwks_uri) == ("https://acme.eu.auth0.com/", (GOOD["resource"],), None)
+    assert (policy.algorithms, settings.authorization_servers) == (("RS256", "PS256"), ("https://acme.eu.auth0.com/",))
+
+
+def test_a_provider_is_read_from_the_environment(monkeypatch):
+    monkeypatch.setenv("MCP_OAUTH2_PROVIDER", TWO)
+    settings = OAuth2Settings(resource=GOOD["resource"])
+    assert [policy.provider for policy in settings.policies] == ["auth0", "cognito"]
+    # What one provider is trusted for counts for no other.
+    assert [policy.clients for policy in settings.policies] == [(), ("c",)]
+
+
+@pytest.mark.parametrize(
+    ("explicit", "member", "value"),
+    [
+        ({"audience": "a,b"}, "audience", ("a", "b")),
+        ({"algorithms": "ES256"}, "algorithms", ("ES256",)),
+        ({"jwks_uri": "https://a.example/keys"}, "jwks_uri", "https://a.example/keys"),
+        ({"clients": "c"}, "clients", ("c",)),
+        ({"client_claims": "cid"}, "client_claims", ("cid",)),
+        ({"scope_claims": "scp"}, "scope_claims", ("scp",)),
+        ({"scope_prefix": "api://x/"}, "scope_prefix", "api://x/"),
+        ({"strict_at_jwt": "true"}, "token_type", "rfc9068"),
+        # What is not given, or does not describe an issuer, changes nothing.
+        ({"strict_at_jwt": "false"}, "token_type", "any"),
+        ({"leeway": 7}, "scope_claims", ("scope",)),
+    ],
+    ids=str,
+)
+def test_explicit_settings_win_over_a_preset(explicit, member, value):
+    (preset,) = OAuth2Settings(provider=AUTH0, resource=GOOD["resource"]).policies
+    (policy,) = OAuth2Settings(provider=AUTH0, resource=GOOD["resource"], **explicit).policies
+    assert getattr(policy, member) == value
+    assert policy == preset.model_copy(update={member: value})

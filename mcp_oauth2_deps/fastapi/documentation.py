@@ -17,7 +17,9 @@ from pydantic import ValidationError
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidRequestError, IssuerUnavailableError, MissingCredentialsError
 from mcp_oauth2_deps.fastapi.gate import Gate
 from mcp_oauth2_deps.fastapi.refusals import refusal_detail
+from mcp_oauth2_deps.issuer_policy import IssuerPolicy
 from mcp_oauth2_deps.models import Challenge
+from mcp_oauth2_deps.protocol.asked_scopes import AskedScopes
 from mcp_oauth2_deps.protocol.challenges import challenge_for, header_fields
 from mcp_oauth2_deps.protocol.issuer_metadata import IssuerMetadata
 from mcp_oauth2_deps.protocol.resource_metadata import metadata_url
@@ -53,25 +55,38 @@ class SchemeDescription:
             settings = self._gate.settings
         except ValidationError:
             return {self.name: OAuth2Model(flows=OAuthFlows())}
-        models: dict[str, OAuth2Model] = {}
-        for policy in settings.policies:
-            name, issuer = self.name, policy.issuer
-            if len(settings.policies) > 1:
-                name = _UNFIT_FOR_A_NAME.sub("-", f"{name}-{urlsplit(issuer).netloc}{urlsplit(issuer).path}").rstrip("-")
-            models[name] = self._model(settings, issuer, self._gate.authenticator.jwks_store.metadata(issuer))
-        return models
+        metadata = self._gate.authenticator.jwks_store.metadata
+        return {name: self._model(settings, policy, metadata(policy.issuer)) for name, policy in self._policies(settings).items()}
 
-    def _model(self, settings: OAuth2Settings, issuer: str, found: IssuerMetadata | None) -> OAuth2Model:
+    def _policies(self, settings: OAuth2Settings) -> dict[str, IssuerPolicy]:
+        """The policy of each issuer, by the name of its security scheme."""
+        if len(settings.policies) == 1:
+            return {self.name: settings.policies[0]}
+        parts = [(urlsplit(policy.issuer), policy) for policy in settings.policies]
+        return {_UNFIT_FOR_A_NAME.sub("-", f"{self.name}-{url.netloc}{url.path}").rstrip("-"): policy for url, policy in parts}
+
+    def _asked(self) -> dict[str, AskedScopes]:
+        """How each issuer is asked for scopes, by the name of its security scheme."""
+        try:
+            settings = self._gate.settings
+        except ValidationError:
+            return {self.name: AskedScopes()}
+        return {name: policy.asked_scopes for name, policy in self._policies(settings).items()}
+
+    def _model(self, settings: OAuth2Settings, policy: IssuerPolicy, found: IssuerMetadata | None) -> OAuth2Model:
         authorization_url = settings.authorization_url or _fit(found.authorization_endpoint if found else None, settings)
         token_url = settings.token_url or _fit(found.token_endpoint if found else None, settings)
         flow = None
         if authorization_url and token_url:
             refresh_url = token_url if found is not None and found.refreshes else None
-            scopes = dict.fromkeys(sorted(self._gate.scopes.known), "") | dict(settings.scopes)
+            known = dict.fromkeys(sorted(self._gate.scopes.known), "") | dict(settings.scopes)
+            scopes = {name: text for scope, text in known.items() for name in policy.asked_scopes.names([scope])}
             flow = OAuthFlowAuthorizationCode(
                 authorizationUrl=authorization_url, tokenUrl=token_url, refreshUrl=refresh_url, scopes=scopes
             )
-        return OAuth2Model(flows=OAuthFlows(authorizationCode=flow), description=_description(issuer, flow is not None))
+        return OAuth2Model(
+            flows=OAuthFlows(authorizationCode=flow), description=_description(policy.login or policy.issuer, flow is not None)
+        )
 
     def swagger_ui_init_oauth(self, client_id: str | None, more: dict[str, Any]) -> dict[str, Any]:
         """What `FastAPI(swagger_ui_init_oauth=...)` takes; see the method of the scheme."""
@@ -84,12 +99,14 @@ class SchemeDescription:
         if client_id is None:
             raise ValueError("Swagger UI needs a client id: give client_id=..., or set MCP_OAUTH2_SWAGGER_CLIENT_ID")
         self._gate.scopes.announce(settings.scopes)
+        self._gate.scopes.ask_as(policy.asked_scopes for policy in settings.policies)
+        with_resource = all(policy.resource_parameter for policy in settings.policies)
         return {
             "clientId": client_id,
             "usePkceWithAuthorizationCodeGrant": True,
             # A live list: routes that are added later bring their scopes along.
             "scopes": self._gate.scopes.preselected,
-            "additionalQueryStringParams": {"resource": settings.resource},
+            "additionalQueryStringParams": {"resource": settings.resource} if with_resource else {},
             **more,
         }
 
@@ -101,10 +118,10 @@ class SchemeDescription:
         """
         operations = list(_operations_of(document, self.name))
         self._gate.scopes.announce(scope for _, scopes in operations for scope in scopes)
-        models = self.models()
+        models, asked = self.models(), self._asked()
         for operation, scopes in operations:
             others = [entry for entry in operation["security"] if self.name not in entry]
-            operation["security"] = [{name: scopes} for name in models] + others
+            operation["security"] = [{name: list(asked[name].names(scopes))} for name in models] + others
             if self._with_responses:
                 described = operation.setdefault("responses", {})
                 for status in ("400", "401", "403", "503"):

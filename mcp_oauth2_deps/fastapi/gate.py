@@ -168,6 +168,7 @@ class Gate:
             resource_metadata=metadata_url(settings.resource, settings.metadata_url),
             scopes=(self._demanded_by_route(connection) + demanded).names(),
             known_scopes=self.scopes.known.union(settings.scopes),
+            asked=settings.asked_scopes(None if token is None else token.issuer),
         )
         if challenge.challenges and not self._has_challenged:
             self._has_challenged = True

@@ -75,7 +75,7 @@ class MetadataRoutes:
         for gate in (self._gate, *gates):
             settings = gate.settings
             if asked in _places(settings) or (asked == WELL_KNOWN_PATH and single):
-                scopes = gate.scopes.supported(settings.scopes)
+                scopes = settings.asked_scopes().names(gate.scopes.supported(settings.scopes))
                 return protected_resource_metadata(
                     resource=settings.resource, issuers=settings.authorization_servers, scopes=scopes
                 )

@@ -5,13 +5,15 @@ What a route demands does not belong here.
 
 from collections.abc import Iterable
 
+from mcp_oauth2_deps.protocol.asked_scopes import AskedScopes
+
 
 class ScopeBook:
     """Every scope that was demanded or announced so far; it only grows.
 
     Attributes:
         known: all of them.
-        preselected: the same, sorted. One list that is updated in place, because Swagger UI is given it once.
+        preselected: the same as clients ask for them, sorted. One list, updated in place, because Swagger UI is given it once.
         basic: those that every call to an MCP server needs.
         advertised: those that `scopes_supported` of the metadata names besides the small basic set.
     """
@@ -21,6 +23,12 @@ class ScopeBook:
         self.preselected: list[str] = []
         self.basic: tuple[str, ...] = ()
         self.advertised: tuple[str, ...] = ()
+        self._forms: tuple[AskedScopes, ...] = (AskedScopes(),)
+
+    def ask_as(self, forms: Iterable[AskedScopes]) -> None:
+        """Makes it known how the issuers are asked for scopes."""
+        self._forms = tuple(forms)
+        self.announce(())
 
     def announce(self, scopes: Iterable[str], *, advertise: bool = False) -> None:
         """Makes scopes known.
@@ -31,7 +39,7 @@ class ScopeBook:
         """
         scopes = tuple(scopes)
         self.known.update(scopes)
-        self.preselected[:] = sorted(self.known)
+        self.preselected[:] = sorted({name for form in self._forms for name in form.names(self.known)})
         if advertise:
             self.advertised = tuple(dict.fromkeys((*self.advertised, *scopes)))
 

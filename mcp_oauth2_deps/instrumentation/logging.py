@@ -5,7 +5,7 @@ Never a byte of a token, and nothing that was not made printable.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError, IssuerUnavailableError, StoreUnavailableError
 from mcp_oauth2_deps.events import Events, KeysRefreshed, KeysUnavailable, Refused
@@ -74,6 +74,12 @@ class RefusalLog:
             del self._counts[next(iter(self._counts))]
         self._counts[kind] = now, 0
         return logging.WARNING, count
+
+
+def log_trust_warnings(issuer: str, warnings: Iterable[str]) -> None:
+    """A WARNING for each thing that an operator should know of the trust in an issuer, whose name is from the settings."""
+    for warning in warnings:
+        _requests.warning("issuer %s: %s", printable(issuer), warning, extra={"issuer": issuer})
 
 
 def log_refreshed_keys(event: KeysRefreshed) -> None:

@@ -3,9 +3,6 @@
 How a token is compared with that does not belong here, nor does the environment.
 """
 
-from collections.abc import Callable, Mapping
-
-from mcp_oauth2_deps.issuer_policy import IssuerPolicy
 from mcp_oauth2_deps.providers.agents import clerk, descope, scalekit, stytch, workos
 from mcp_oauth2_deps.providers.clouds import auth0, cloudflare_access, cognito, logto, okta, pingone, supabase
 from mcp_oauth2_deps.providers.microsoft import entra, entra_b2c, entra_external
@@ -50,35 +47,3 @@ __all__ = [
     "workos",
     "zitadel",
 ]
-
-# All presets, by the name that stands in a setting.
-PRESETS: Mapping[str, Callable[..., IssuerPolicy | tuple[IssuerPolicy, ...]]] = {
-    preset.__name__: preset
-    for preset in (
-        auth0,
-        authentik,
-        better_auth,
-        clerk,
-        cloudflare_access,
-        cognito,
-        descope,
-        duende,
-        entra,
-        entra_b2c,
-        entra_external,
-        github,
-        google,
-        hydra,
-        keycloak,
-        logto,
-        oidc_provider,
-        okta,
-        pingone,
-        scalekit,
-        spring,
-        stytch,
-        supabase,
-        workos,
-        zitadel,
-    )
-}

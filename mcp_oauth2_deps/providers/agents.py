@@ -134,8 +134,8 @@ def scalekit(*, environment: str, resource: str, audience: Words = ()) -> tuple[
         ProviderError: a word is malformed.
 
     Example:
-        >>> [policy.issuer for policy in scalekit(environment="acme.scalekit.com", resource="res_123")]
-        ['https://acme.scalekit.com', 'https://acme.scalekit.com/resources/res_123']
+        >>> scalekit(environment="acme.scalekit.com", resource="res_123")[1].issuer
+        'https://acme.scalekit.com/resources/res_123'
     """
     ask = Ask("scalekit")
     root = f"https://{ask.host('environment', environment, 'acme.scalekit.com')}"

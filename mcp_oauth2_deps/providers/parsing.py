@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Never
 
 from mcp_oauth2_deps.issuer_policy import IssuerPolicy
-from mcp_oauth2_deps.providers import PRESETS
+from mcp_oauth2_deps.providers.by_name import PRESETS
 from mcp_oauth2_deps.providers.examples import EXAMPLES
 from mcp_oauth2_deps.providers.words import ProviderError
 

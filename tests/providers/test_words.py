@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mcp_oauth2_deps.providers import PRESETS, ProviderError, entra, okta, scalekit, stytch
+from mcp_oauth2_deps.providers import ProviderError, entra, okta, scalekit, stytch
+from mcp_oauth2_deps.providers.by_name import PRESETS
 from mcp_oauth2_deps.providers.examples import EXAMPLES
 from mcp_oauth2_deps.providers.parsing import policies_of
 
