@@ -51,6 +51,7 @@ DOORS = {
 PURE = (
     "protocol/",
     "mcp/messages.py",
+    "mcp/rule_values.py",
     "mcp/tool_scopes.py",
     "mcp/uris.py",
     "mcp/uri_patterns.py",

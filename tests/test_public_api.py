@@ -78,6 +78,9 @@ def shown(function):
 
 def described():
     for full, thing in public_things():
+        if not callable(thing):
+            yield f"{full} = {thing!r}"
+            continue
         if not isinstance(thing, type):
             yield f"{full}{shown(thing.__call__ if not inspect.isroutine(thing) else thing)}"
             continue

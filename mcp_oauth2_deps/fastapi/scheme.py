@@ -214,10 +214,14 @@ class OAuth2BearerScheme(OAuth2):
 
 @dataclass(frozen=True)
 class ScopeGuard:
-    """What `require_scopes` returns: a dependency, equal to every other with the same demand of the same scheme."""
+    """What `require_scopes` returns: a dependency, equal to every other with the same demand of the same scheme.
+
+    An `optional` one lets in who sends no token, as none: MCP routes use it, where something is public.
+    """
 
     scheme: OAuth2BearerScheme
     requirement: ScopeRequirement
+    optional: bool = False
 
     @property
     def gate(self) -> Gate:
@@ -228,10 +232,11 @@ class ScopeGuard:
     # scheme with the scopes of this guard, which FastAPI then collects and shows in OpenAPI.
     @property
     def __signature__(self) -> Signature:
+        verifier = self.scheme.optional_token if self.optional else self.scheme
         parameters: list[tuple[str, Any, Any]] = [
             ("connection", HTTPConnection, Parameter.empty),
             ("security_scopes", SecurityScopes, Parameter.empty),
-            ("token", AccessToken, Security(self.scheme, scopes=list(self.requirement.all_of))),
+            ("token", AccessToken, Security(verifier, scopes=list(self.requirement.all_of))),
         ]
         alternatives = [scope for group in self.requirement.any_of for scope in group]
         if alternatives:
@@ -248,11 +253,13 @@ class ScopeGuard:
         self,
         connection: HTTPConnection,
         security_scopes: SecurityScopes,
-        token: AccessToken,
+        token: AccessToken | None,
         shown: None = None,  # noqa: ARG002  # asked for to be seen in OpenAPI
-    ) -> AccessToken:
+    ) -> AccessToken | None:
         """The token, if it holds what is demanded here; also when a test put another in the scheme's place."""
         requirement = self.requirement.with_all_of(security_scopes.scopes)
+        if token is None:
+            return None if self.optional else self.gate.refuse(MissingCredentialsError(), connection, requirement)
         try:
             self.gate.verify(requirement, token)
         except InsufficientScopeError as error:

@@ -25,8 +25,14 @@ def current_token() -> AccessToken:
 
     Raises:
         LookupError: no caller is in sight: outside of a guarded MCP route, or in a thread that was started without its context.
+            Or the caller sent no token, where the table says `PUBLIC`.
     """
-    token = current_token_or_none()
+    caller = caller_in_sight()
+    if caller is not None and caller.token is None:
+        raise LookupError(
+            "the caller sent no token, and this is public; where both come, with a token and without, ask current_token_or_none()"
+        )
+    token = None if caller is None else caller.token
     if token is None:
         raise LookupError(
             "no caller is in sight: this code runs outside of a guarded MCP route, or in a thread or task that was started "
@@ -38,7 +44,8 @@ def current_token() -> AccessToken:
 def current_token_or_none() -> AccessToken | None:
     """The token of the message that this code serves; none where `current_token` raises.
 
-    None means that nobody was verified. It is no proof that the code runs on its own behalf.
+    None means that nobody was verified: there is no caller, or one without a token where the table says `PUBLIC`. It is no proof
+    that the code runs on its own behalf.
     """
     caller = caller_in_sight()
     return caller.token if caller is not None else None

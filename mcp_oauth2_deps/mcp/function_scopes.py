@@ -14,7 +14,8 @@ from mcp_oauth2_deps.instrumentation.logging import facts_line
 from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.mcp.callers import caller_in_sight, caller_is_missing
 from mcp_oauth2_deps.mcp.engines.refusals import refusal
-from mcp_oauth2_deps.mcp.tool_scopes import Demand
+from mcp_oauth2_deps.mcp.rule_values import Demand
+from mcp_oauth2_deps.models import AccessToken
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, missing_scopes, scope_requirement
 
 logger = logging.getLogger(__name__)
@@ -141,6 +142,11 @@ def refuse_shortfall(caller: Caller, requirement: ScopeRequirement | None, where
         where: what refuses, for the log.
     """
     token = caller.token
+    required = requirement.names() if requirement else ()
+    if token is None:
+        logger.info("refused at %s: reason=missing_credentials; the caller sent no token, and this is not public", where)
+        message = "refused: a token is needed for this"
+        return refusal("missing_credentials", message, required=required, granted=frozenset(), missing=required)
     missing = missing_scopes(requirement or ScopeRequirement(), token.scopes, caller.hierarchy)
     facts = {"missing": ",".join(missing), "issuer": token.issuer, "client": token.client_id, "subject": token.subject}
     logger.info("refused at %s: reason=insufficient_scope %s", where, facts_line(facts))
@@ -148,7 +154,7 @@ def refuse_shortfall(caller: Caller, requirement: ScopeRequirement | None, where
     return refusal(
         "insufficient_scope",
         f"insufficient_scope: {needs}",
-        required=requirement.names() if requirement else (),
+        required=required,
         granted=token.scopes,
         missing=missing,
     )
@@ -156,7 +162,7 @@ def refuse_shortfall(caller: Caller, requirement: ScopeRequirement | None, where
 
 def refuse_over(caller: Caller, requirement: ScopeRequirement, where: str) -> Exception:
     """The error where the token of the caller in sight counts no more, after its line in the log."""
-    token = caller.token
+    token = caller.token or AccessToken()
     facts = {"issuer": token.issuer, "client": token.client_id, "subject": token.subject}
     logger.info("refused at %s: reason=token_over %s", where, facts_line(facts))
     needed, said = requirement.names(), "refused: the access token has expired since the call was let in"

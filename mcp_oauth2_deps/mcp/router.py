@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError
+from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError, MissingCredentialsError
 from mcp_oauth2_deps.fastapi.gate import MEMORY_KEY
 from mcp_oauth2_deps.fastapi.reach import tell_of_mcp_routes
 from mcp_oauth2_deps.fastapi.scheme import OAuth2BearerScheme, ScopeGuard, default_scheme
@@ -29,9 +29,10 @@ from mcp_oauth2_deps.mcp.engines.principals import Principals, called_by
 from mcp_oauth2_deps.mcp.handover import Handover, read_message_body
 from mcp_oauth2_deps.mcp.lists import ListFilter
 from mcp_oauth2_deps.mcp.messages import Message, MessageError, read_message, verify_mirrored_headers
+from mcp_oauth2_deps.mcp.rule_values import PublicRequirement
 from mcp_oauth2_deps.mcp.rules import Rulebook
-from mcp_oauth2_deps.mcp.streams import LASTING_METHODS, ending_with
-from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
+from mcp_oauth2_deps.mcp.streams import ending_with
+from mcp_oauth2_deps.mcp.tool_scopes import LASTING_METHODS, ToolScopes
 from mcp_oauth2_deps.models import AccessToken
 from mcp_oauth2_deps.protocol.encoding import PARSE_ON_LOOP_BYTES
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
@@ -94,13 +95,16 @@ class MCPRoutes:
     def router(self) -> APIRouter:
         """The routes, with a slash at the end and without, neither with a redirect."""
         router = APIRouter(lifespan=self._lifespan, route_class=CORSRoute.of(self._scheme.gate))
-        demanded = Annotated[AccessToken, Security(ScopeGuard(self._scheme, self._table.base))]
+        guard = ScopeGuard(self._scheme, self._table.base, optional=self._table.is_mixed)
+        demanded = Annotated[AccessToken | None, Security(guard)]
 
         async def post(request: Request, token: demanded) -> Response:
             return await self._post(request, token)
 
         async def bodiless(request: Request, token: demanded) -> Response:
             # Without a body there is only the stream of a session to open, or the session to end.
+            if token is None:
+                self._refuse_without_token(request)
             return self._hand_over(request, self._caller(token), None, lasting=request.method == "GET")
 
         for path in dict.fromkeys((self._path, self._path.rstrip("/") + "/")):
@@ -168,12 +172,23 @@ class MCPRoutes:
         chain.insert(0, step)
         return lambda: chain.remove(step)
 
-    async def _post(self, request: Request, token: AccessToken) -> Response:
+    def _refuse_without_token(self, request: Request) -> None:
+        """Lets nobody without a token open a stream, which nothing would end. Whoever has an anonymous session may end it."""
+        if request.method == "GET":
+            # A 401 would send a client to log in as soon as it connects. This says that there is no such stream (MCP,
+            # "Listening for messages from the server").
+            raise HTTPException(405, "A stream needs a token.", {"Allow": "POST, DELETE"})
+        if "mcp-session-id" not in request.headers:
+            self._scheme.gate.refuse(MissingCredentialsError(), request, self._table.base)
+
+    async def _post(self, request: Request, token: AccessToken | None) -> Response:
         try:
             body = await read_message_body(request, self._scheme.settings.max_body_size)
             message = read_message(body) if len(body) <= PARSE_ON_LOOP_BYTES else await asyncio.to_thread(read_message, body)
             verify_mirrored_headers(request.scope["headers"], message)
         except MessageError as error:
+            if token is None:
+                self._scheme.gate.refuse(MissingCredentialsError(), request, self._table.base)
             logger.info("refused with 400: %s %s", error, facts_line({"client": token.client_id, "subject": token.subject}))
             answer = {"code": error.code, "message": str(error)}
             return JSONResponse({"jsonrpc": "2.0", "id": error.message_id, "error": answer}, status_code=400)
@@ -185,6 +200,11 @@ class MCPRoutes:
         decision = await self._rules.decide(message, caller)
         requirement = decision.needed or ScopeRequirement()
         token = caller.token
+        if token is None:
+            if not isinstance(requirement, PublicRequirement):
+                self._scheme.gate.refuse(MissingCredentialsError(), request, self._table.base + requirement)
+            self._rules.remember(message, caller, decision)
+            return
         try:
             if decision.needed is None:
                 if not decision.failed:
@@ -196,7 +216,7 @@ class MCPRoutes:
             self._scheme.gate.refuse(error, request, requirement, token, said)
         self._rules.remember(message, caller, decision)
 
-    def _caller(self, token: AccessToken) -> Caller:
+    def _caller(self, token: AccessToken | None) -> Caller:
         authenticator = self._scheme.authenticator
         return Caller(token, authenticator.scope_hierarchy, self._rules, ended=authenticator.is_over)
 
@@ -211,7 +231,7 @@ class MCPRoutes:
         place = {"path": path, "raw_path": path.encode(), "root_path": ""}
         changes = {**place, "headers": headers, MEMORY_KEY: {}, **self._principals.user_of(caller, presented)}
         app = called_by(caller, self._app)
-        if lasting:
+        if lasting and caller.token is not None:
 
             def refuse() -> NoReturn:
                 self._scheme.gate.refuse(InvalidTokenError("expired", claim="exp"), request, self._table.base, caller.token)

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.mcp.callers import caller_in_sight, caller_is_missing
 from mcp_oauth2_deps.mcp.catalog import Catalog, Memory, PassedRule, declared_by
-from mcp_oauth2_deps.mcp.engines.engine import EXECUTED_BY, Engine, Place
+from mcp_oauth2_deps.mcp.engines.engine import Engine, Place
 from mcp_oauth2_deps.mcp.function_scopes import declared_scopes, refuse_nobody, refuse_over, refuse_shortfall
 from mcp_oauth2_deps.mcp.messages import LONGEST_NAME, Message, MessageError, message_of
-from mcp_oauth2_deps.mcp.tool_scopes import KINDS, Held, ToolScopes
-from mcp_oauth2_deps.mcp.unruled import tell_of_unruled
+from mcp_oauth2_deps.mcp.rule_values import together
+from mcp_oauth2_deps.mcp.tool_scopes import EXECUTED_BY, KINDS, Held, ToolScopes
+from mcp_oauth2_deps.mcp.unruled import refuse_public_with_scopes, tell_of_unruled
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,8 @@ class Decision(NamedTuple):
     """What was decided about a message.
 
     Attributes:
-        needed: the scopes beyond those of every call; none when it is never let through.
+        needed: the scopes beyond those of every call; a `PublicRequirement` where not even a token is; none when it is never let
+            through.
         places: where mounted servers will execute it.
         failed: whether it is not let through because the engine failed when it was asked.
     """
@@ -67,8 +69,8 @@ class Rulebook:
         """Compares the rules with what the engine has, and returns the scopes that functions of it declare.
 
         Raises:
-            ValueError: a rule for something that the engine does not have, which is a misspelt one; or one for some values of a
-                template that other spellings of these values would pass.
+            ValueError: a rule for something that the engine does not have, which is a misspelt one; one for some values of a
+                template that other spellings of these values would pass; or `PUBLIC` for what has a rule at its function.
         """
         declared: list[ScopeRequirement] = []
         unseen: list[str] = []
@@ -90,6 +92,7 @@ class Rulebook:
             if catalog.passed_by:
                 raise ValueError("; ".join(map(str, catalog.passed_by)))
             tell_of_unruled(self._table, kind, catalog, ruled=self._is_ruled(kind))
+            refuse_public_with_scopes(self._table, kind, catalog)
         if unseen:
             logger.warning(
                 "the server behind the route cannot be asked what it has, so rules for %s are compared with messages only: a "
@@ -233,7 +236,9 @@ class Rulebook:
 
     def _holds(self, caller: Caller, needed: ScopeRequirement | None) -> bool:
         # The caller may have come by another route, which demanded other scopes of every call.
-        return needed is not None and caller.holds(needed) and caller.holds(self._table.base)
+        if needed is None or not caller.holds(needed):
+            return False
+        return caller.token is None or caller.holds(self._table.base)
 
     async def _needed_by_start(self, message: Message, known: Catalog | None) -> ScopeRequirement | None:
         """What the message needs by the table, and by what the engine had at the start."""
@@ -249,7 +254,7 @@ class Rulebook:
         ruled = self._is_ruled(message.kind or "")
         if len(message.names) <= _NAMES_AT_ONCE:
             return self._table.needed_for(message, list(map(serving, message.names)), ruled=ruled)
-        whole = _NOTHING
+        parts: list[ScopeRequirement] = []
         for start in range(0, len(message.names), _NAMES_AT_ONCE):
             if start:
                 await asyncio.sleep(0)
@@ -258,8 +263,8 @@ class Rulebook:
             needed = self._table.needed_for(part, [serving(name) for name in names], ruled=ruled)
             if needed is None:
                 return None
-            whole = whole + needed if whole != _NOTHING else needed
-        return whole
+            parts.append(needed)
+        return together(parts)
 
     def _is_ruled(self, kind: str) -> bool:
         """Whether something of this kind has a rule at itself, as far as that matters."""

@@ -17,8 +17,6 @@ from mcp_oauth2_deps.models import AccessToken
 
 logger = logging.getLogger(__name__)
 
-LASTING_METHODS = frozenset({"subscriptions/listen"})
-"""Methods whose answer is a stream without an end of its own. The answer to any other may finish after the token ended."""
 # Seconds that an app has to clean up, after the client was sent the end of its answer.
 _STOPS_WITHIN = 1.0
 # Tasks of apps that did not stop; the event loop alone does not keep a task alive.

@@ -9,40 +9,22 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from mcp_oauth2_deps.mcp.messages import Message
+from mcp_oauth2_deps.mcp.rule_values import PUBLIC, PublicRequirement, Rule, as_requirement, together
 from mcp_oauth2_deps.mcp.uri_patterns import UriMap, UriPattern
 from mcp_oauth2_deps.mcp.uri_values import NamedValues, named_values
 from mcp_oauth2_deps.mcp.uris import Uri, read_uri
-from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, checked_scopes
+from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 # A server's own; were there ever too many, all are compared again.
 _MOST_TEMPLATES = 10_000
 KINDS = ("tools", "prompts", "resources")
+# The message by which a thing of each kind is executed.
+EXECUTED_BY = {"tools": "tools/call", "prompts": "prompts/get", "resources": "resources/read"}
+LASTING_METHODS = frozenset({"subscriptions/listen"})
+"""Methods whose answer is a stream without an end of its own. The answer to any other may finish after the token ended."""
+# What a client says before it asks for anything; public as soon as anything is.
+_HANDSHAKE = frozenset({"initialize", "notifications/initialized", "ping", "server/discover"})
 _NOTHING = ScopeRequirement()
-
-
-class Demand:
-    """A rule that is more than a list of scopes; `scopes(...)` is one."""
-
-    requirement: ScopeRequirement
-
-
-Rule = Iterable[str] | Demand
-"""Scopes that are all needed, or `scopes(...)` where alternatives are wanted."""
-
-
-def as_requirement(rule: Rule) -> ScopeRequirement:
-    """The requirement a rule stands for.
-
-    Raises:
-        ValueError: something that is no scope.
-    """
-    if isinstance(rule, Demand):
-        return rule.requirement
-    if isinstance(rule, str):
-        raise ValueError(f"{rule!r} must be a list of scopes, not one string")
-    if not isinstance(rule, Iterable):
-        raise ValueError(f"{rule!r} must be a list of scopes, or scopes(...)")
-    return ScopeRequirement(checked_scopes(rule))
 
 
 class Held(NamedTuple):
@@ -83,9 +65,13 @@ class ValueRule(NamedTuple):
 class ToolScopes:
     """What each message to an MCP server needs. All that applies to a message is needed together.
 
+    Any rule but `every_call` may be `PUBLIC`: then a caller needs no token. As soon as one is, a client gets through its
+    handshake (`initialize` and its notification, `ping`, `server/discover`) without a token, and answers what the server asks
+    it; everything else is 401 without one, and the challenge names what it needs. Whoever sends a token is judged as always.
+
     Attributes:
-        every_call: for every request, also for opening and closing a stream. A 401 names these, and `scopes_supported` of the
-            metadata does where the settings name no scopes.
+        every_call: for every request with a token, also for opening and closing a stream. A 401 names these, and
+            `scopes_supported` of the metadata does where the settings name no scopes.
         methods: by JSON-RPC method.
         tools: by exact name of the tool.
         prompts: by exact name of the prompt.
@@ -102,7 +88,8 @@ class ToolScopes:
             settings, or those of `every_call` where the settings name none.
 
     Raises:
-        ValueError: something that is no scope, a resource rule that could be read in two ways, or `default` is another word.
+        ValueError: something that is no scope, a resource rule that could be read in two ways, `default` is another word, or
+            something is public that cannot be, because its method needs scopes or its answer is a stream without end.
     """
 
     every_call: Rule = ()
@@ -119,6 +106,7 @@ class ToolScopes:
         # Every rule is read now, so that a wrong one is said where it stands.
         _all_scopes(self)
         _ = self._by_uri
+        _refuse_what_cannot_be_public(self)
 
     @cached_property
     def base(self) -> ScopeRequirement:
@@ -134,6 +122,16 @@ class ToolScopes:
     def by_kind(self) -> dict[str, dict[str, ScopeRequirement]]:
         """What each tool, prompt and resource needs more."""
         return {kind: {name: as_requirement(rule) for name, rule in getattr(self, kind).items()} for kind in KINDS}
+
+    @cached_property
+    def is_mixed(self) -> bool:
+        """Whether anything is public."""
+        methods = [rule for rule in self.by_method.values() if isinstance(rule, PublicRequirement)]
+        return bool(methods) or any(map(self.public, KINDS))
+
+    def public(self, kind: str) -> list[str]:
+        """The names of this kind whose rule is `PUBLIC`."""
+        return [name for name, rule in self.by_kind[kind].items() if isinstance(rule, PublicRequirement)]
 
     @cached_property
     def _uris(self) -> list[tuple[UriPattern, ScopeRequirement]]:
@@ -162,9 +160,12 @@ class ToolScopes:
             ruled: whether the server has something of this kind with a rule at itself.
         """
         if message.method is None:
-            return _NOTHING
-        needed = self.by_method.get(message.method, _NOTHING)
-        kind = message.kind or ""
+            # The answer to what the server asked in a session; whose session it is, the engine compares.
+            return PUBLIC.requirement if self.is_mixed else _NOTHING
+        of_method, kind = self._of_method(message.method), message.kind or ""
+        needed = [] if of_method is None else [of_method]
+        # Completions and subscriptions name things too. They are public by their method only.
+        executed, open_method = message.method == EXECUTED_BY.get(kind), isinstance(of_method, PublicRequirement)
         for index, name in enumerate(message.names):
             serving = [one for some in held[index : index + 1] for one in some]
             uri = None
@@ -176,9 +177,12 @@ class ToolScopes:
             rules, covered = self._found(kind, Held(name, None, uri), serving)
             if not covered and self._denies(kind, ruled=ruled):
                 return None
-            for rule in rules:
-                needed = needed + rule if needed != _NOTHING else rule
-        return needed
+            needed += rules if open_method or (covered and executed) else (*rules, _NOTHING)
+        return together(needed)
+
+    def _of_method(self, method: str) -> ScopeRequirement | None:
+        rule = self.by_method.get(method)
+        return PUBLIC.requirement if rule is None and method in _HANDSHAKE and self.is_mixed else rule
 
     def rules_without(self, kind: str, names: Iterable[str]) -> list[str]:
         """The names in this table that stand for one thing only, and for none of these."""
@@ -238,6 +242,22 @@ class ToolScopes:
         more = [self._by_uri.at(reading) for reading in uri.also]
         covered = bool(by_reading) and all(any(certain for _, certain in rules) for rules in by_reading)
         return [rule for rules in (*by_reading, *more) for rule, _ in rules], covered
+
+
+def _refuse_what_cannot_be_public(table: ToolScopes) -> None:
+    if isinstance(table.base, PublicRequirement):
+        raise ValueError("every_call cannot be PUBLIC; name the methods, tools, prompts and resources that are")
+    for method in LASTING_METHODS & table.methods.keys():
+        if isinstance(table.by_method[method], PublicRequirement):
+            raise ValueError(f"methods[{method!r}] cannot be PUBLIC: its answer is a stream that ends with the caller's token")
+    for kind in KINDS:
+        of_method = table.by_method.get(EXECUTED_BY[kind])
+        public = table.public(kind)
+        if public and of_method is not None and not isinstance(of_method, PublicRequirement):
+            raise ValueError(
+                f"{kind}[{public[0]!r}] cannot be PUBLIC: methods[{EXECUTED_BY[kind]!r}] needs a token for all {kind}; leave "
+                f"that rule out, and give the others in {kind}={{...}} the scopes"
+            )
 
 
 def _all_scopes(table: ToolScopes) -> list[str]:

@@ -1,4 +1,4 @@
-"""What nobody may use because it has no rule is named once, at start: it is denied silently afterwards.
+"""What a table says of nothing, or what its functions contradict, is named once, at start: it is denied silently afterwards.
 
 What it takes to be let through does not belong here.
 """
@@ -6,9 +6,8 @@ What it takes to be let through does not belong here.
 import logging
 
 from mcp_oauth2_deps.mcp.catalog import Catalog
-from mcp_oauth2_deps.mcp.engines.engine import EXECUTED_BY
 from mcp_oauth2_deps.mcp.messages import Message
-from mcp_oauth2_deps.mcp.tool_scopes import ToolScopes
+from mcp_oauth2_deps.mcp.tool_scopes import EXECUTED_BY, ToolScopes
 from mcp_oauth2_deps.protocol.encoding import printable
 
 logger = logging.getLogger(__name__)
@@ -41,3 +40,16 @@ def tell_of_unruled(table: ToolScopes, kind: str, catalog: Catalog, *, ruled: bo
             ", ".join(denied[:_MOST_NAMED]),
             more,
         )
+
+
+def refuse_public_with_scopes(table: ToolScopes, kind: str, catalog: Catalog) -> None:
+    """Guarantees that what the table calls public is not contradicted at its function.
+
+    Does not check: what fits a pattern.
+
+    Raises:
+        ValueError: it is; nobody could call it without a token.
+    """
+    for name in table.public(kind):
+        if any(one.declared is not None for one in catalog.called(name)):
+            raise ValueError(f"{kind}[{name!r}] cannot be PUBLIC: its function has @scopes(...); remove one of the two")

@@ -11,6 +11,8 @@ pytest_plugins = ["mcp_oauth2_deps.testing.plugin"]
 SNIPPETS = {str(snippet): snippet for snippet in snippets()}
 # Routes at which nothing sent is right.
 OPEN_TO_ALL = {"first-steps.md: A route for everybody"}
+# What is said to somebody without a token who asks for a stream, where a client needs none to connect.
+NO_STREAM = {("mcp.md: Public and protected on one server", "get")}
 
 
 def run(name):
@@ -42,6 +44,9 @@ def test_what_it_guards_refuses_who_sends_nothing(name, oauth2_issuer):
     assert guarded
     for path, method in guarded:
         answer = client.request(method, path)
+        if (name, method) in NO_STREAM:
+            assert answer.status_code == 405
+            continue
         assert answer.status_code == (200 if name in OPEN_TO_ALL else 401), (method, path)
         assert ("www-authenticate" in answer.headers) is (name not in OPEN_TO_ALL)
 
@@ -52,6 +57,22 @@ def test_its_own_tests_pass(name, oauth2_issuer):
     assert tests
     for test in tests:
         test(*([oauth2_issuer] if inspect.signature(test).parameters else []))
+
+
+def test_the_library_lends_to_those_who_log_in(oauth2_issuer):
+    names = run("mcp.md: Public and protected on one server")
+    with TestClient(names["app"], base_url="http://127.0.0.1:8000") as client:
+        client.headers |= {"Accept": "application/json, text/event-stream"}
+
+        def ask(tool, **arguments):
+            params = {"name": tool, "arguments": arguments}
+            return client.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+
+        assert "for everybody" in ask("search", text="bees").text
+        assert 'scope="books:lend"' in ask("lend", book="Bees").headers["www-authenticate"]
+        client.headers |= oauth2_issuer.bearer(subject="alice", scopes=["books:lend"])
+        assert "for alice" in ask("search", text="bees").text
+        assert "is yours" in ask("lend", book="Bees").text
 
 
 def test_the_challenges_that_the_pages_show(oauth2_issuer):

@@ -12,9 +12,6 @@ from starlette.types import ASGIApp
 
 from mcp_oauth2_deps.mcp.uris import Uri
 
-# The message by which a thing of each kind is executed.
-EXECUTED_BY = {"tools": "tools/call", "prompts": "prompts/get", "resources": "resources/read"}
-
 
 @dataclass(frozen=True, slots=True)
 class Transport:

@@ -8,7 +8,7 @@ from secrets import token_bytes
 from typing import Any
 
 from cachetools import LRUCache
-from starlette.authentication import AuthCredentials
+from starlette.authentication import AuthCredentials, UnauthenticatedUser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_oauth2_deps.mcp.caller import Caller, current_caller
@@ -55,6 +55,10 @@ class Principals:
             presented: the `Authorization` fields of the request; they stay here.
         """
         token = caller.token
+        if token is None:
+            # The engines bind a session of this caller to nobody, which no caller with a token is, and cache its answers apart
+            # from those of all tokens. It is written down, because middleware in front may have put somebody there.
+            return {"auth": AuthCredentials(), "user": UnauthenticatedUser()}
         scopes = sorted(with_implied(token.scopes, caller.hierarchy) if caller.hierarchy else token.scopes)
         if auth_context_var is None:
             return {"auth": AuthCredentials(scopes)}
@@ -153,7 +157,8 @@ def called_by(caller: Caller, app: ASGIApp) -> ASGIApp:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         reset = current_caller.set(caller)
         # What the SDK's own middleware does.
-        reset_engine = auth_context_var.set(scope["user"]) if auth_context_var is not None else None
+        user = scope["user"] if caller.token is not None and auth_context_var is not None else None
+        reset_engine = auth_context_var.set(user) if auth_context_var is not None else None
         try:
             await app(scope, receive, send)
         finally:

@@ -3,7 +3,8 @@
 import pytest
 
 from mcp_oauth2_deps.mcp.messages import Message
-from mcp_oauth2_deps.mcp.tool_scopes import Demand, Held, ToolScopes, as_requirement
+from mcp_oauth2_deps.mcp.rule_values import PUBLIC, Demand, as_requirement, together
+from mcp_oauth2_deps.mcp.tool_scopes import Held, ToolScopes
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
 
@@ -262,3 +263,74 @@ def test_a_rule_with_a_query_opens_no_other_query(query, let_in):
     table = ToolScopes(resources={"data://items?zone=public": ["read"]})
     needed = table.needed_for(call(f"data://items?{query}", "resources"))
     assert needed == (ScopeRequirement(("read",)) if let_in else None)
+
+
+# What is public (rule F12).
+
+
+OPEN, ANY, SCOPED = PUBLIC.requirement, ScopeRequirement(), ScopeRequirement(("a",))
+
+
+@pytest.mark.parametrize(
+    ("rules", "needed"),
+    [
+        ([], ANY),
+        ([OPEN], OPEN),
+        ([OPEN, OPEN], OPEN),
+        ([ANY], ANY),
+        ([OPEN, ANY], ANY),
+        ([ANY, OPEN], ANY),
+        ([SCOPED, OPEN], SCOPED),
+        ([OPEN, SCOPED, OPEN], SCOPED),
+        ([OPEN, OPEN, ANY], ANY),
+        ([ANY, OPEN, OPEN], ANY),
+    ],
+)
+def test_rules_together_are_public_only_where_each_of_them_is(rules, needed):
+    assert together(rules) == needed
+    assert type(together(rules)) is type(needed)
+
+
+def test_no_scopes_at_all_is_not_public():
+    assert as_requirement([]) != OPEN
+    assert as_requirement(PUBLIC) is OPEN
+    assert ANY + OPEN == OPEN + ANY == ANY, "added up by hand it is safe too"
+
+
+@pytest.mark.parametrize(
+    ("table", "message", "public"),
+    [
+        ({"tools": {"x": PUBLIC}}, Message("tools/call", "tools", ("x",)), True),
+        ({"tools": {"x": PUBLIC}}, Message("ping"), True),
+        ({"tools": {"x": PUBLIC}}, Message(None), True),
+        ({"tools": {"x": PUBLIC}}, Message("tools/list"), False),
+        ({"tools": {"x": PUBLIC}, "default": "method"}, Message("tools/call", "tools", ("y",)), False),
+        ({"tools": {"x": []}}, Message("tools/call", "tools", ("x",)), False),
+        ({"tools": {"x": []}}, Message("ping"), False),
+        ({"tools": {"x": []}}, Message(None), False),
+        ({"methods": {"tools/call": PUBLIC}}, Message("tools/call", "tools", ("y",)), True),
+        ({"resources": {"a:///*": PUBLIC}}, Message("resources/read", "resources", ("a:///x",)), True),
+        ({"resources": {"a:///*": PUBLIC}}, Message("resources/subscribe", "resources", ("a:///x",)), False),
+        ({"resources": {"a:///*": PUBLIC, "a:///x": []}}, Message("resources/read", "resources", ("a:///x",)), False),
+        ({"resources": {"a:///x": PUBLIC, "a:///*": []}}, Message("resources/read", "resources", ("a:///x",)), False),
+        (
+            {"resources": {"a:///x": PUBLIC}, "methods": {"completion/complete": PUBLIC}, "default": "method"},
+            Message("completion/complete", "resources", ("a:///x", "a:///y")),
+            True,
+        ),
+        (
+            {"resources": {"a:///x": PUBLIC, "a:///y": []}, "methods": {"completion/complete": PUBLIC}},
+            Message("completion/complete", "resources", ("a:///x", "a:///y")),
+            False,
+        ),
+    ],
+)
+def test_what_is_public_and_what_is_not(table, message, public):
+    assert (ToolScopes(**table).needed_for(message) == OPEN) is public
+
+
+def test_what_stands_at_a_function_is_needed_of_what_is_public_too():
+    message = Message("tools/call", "tools", ("x",))
+    held = [Held("x", None), Held("x", ScopeRequirement())]
+    assert ToolScopes(tools={"x": PUBLIC}).needed_for(message, [held[:1]]) == OPEN
+    assert ToolScopes(tools={"x": PUBLIC}).needed_for(message, [held]) == ANY
