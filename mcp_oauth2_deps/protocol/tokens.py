@@ -127,7 +127,7 @@ def verify_claims(
         _verify_claims_of_rfc_9068(claims)
     if policy.required_claims or policy.access_token_marks:
         _verify_required_claims(claims, policy)
-    if not _KIND_RULES.keys().isdisjoint(claims):
+    if not _KIND_CLAIMS.isdisjoint(claims):
         _verify_kind(_Candidate(claims, header, policy, audience))
     token = _access_token(claims, client, audience, read_scopes(claims, policy.scope_claims, policy.scope_sources))
     return token, read_confirmation(token.claims)
@@ -275,6 +275,7 @@ _KIND_RULES: Mapping[str, _KindRule] = {
     # The client that was given the token; an ID token is meant for this client alone.
     "azp": _KindRule("id_token", "aud", _is_for_more_than_its_client),
 }
+_KIND_CLAIMS = frozenset(_KIND_RULES)
 
 
 def _verify_kind(token: _Candidate) -> None:
