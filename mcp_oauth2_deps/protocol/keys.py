@@ -42,9 +42,7 @@ class KeySet:
 
     _keys: frozenset[_PublishedKey]
     skipped: tuple[str, ...] = field(default=(), compare=False)
-    _index: Mapping[tuple[str | None, str], Mapping[tuple[str | None, ...], SignatureKey]] = field(
-        init=False, compare=False, repr=False, hash=False
-    )
+    _index: Mapping[tuple[str | None, str], tuple[SignatureKey, ...]] = field(init=False, compare=False, repr=False, hash=False)
     key_ids: frozenset[str] = field(init=False, compare=False, repr=False, hash=False)
 
     def __post_init__(self) -> None:
@@ -55,7 +53,7 @@ class KeySet:
                 # key that is published twice counts once and is not ambiguous.
                 for kid in {key.kid, None}:
                     index.setdefault((kid, alg), {})[key.material] = ready
-        object.__setattr__(self, "_index", index)
+        object.__setattr__(self, "_index", {wanted: tuple(fitting.values()) for wanted, fitting in index.items()})
         object.__setattr__(self, "key_ids", frozenset(kid for kid, _ in index if kid is not None))
 
     def __len__(self) -> int:
@@ -83,9 +81,9 @@ class KeySet:
         Raises:
             InvalidTokenError: `algorithm` when the named key is not for that algorithm, `ambiguous_key` when several fit.
         """
-        fitting = self._index.get((header.kid, header.alg), {})
+        fitting = self._index.get((header.kid, header.alg), ())
         if len(fitting) == 1:
-            return next(iter(fitting.values()))
+            return fitting[0]
         if fitting:
             raise InvalidTokenError("ambiguous_key", claim="kid")
         if header.kid is not None and header.kid in self.key_ids:
