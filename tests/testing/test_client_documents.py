@@ -127,6 +127,12 @@ def test_a_url_that_is_no_identifier_is_not_asked(browser, web, url, says):
     assert not web.asked
 
 
+@pytest.mark.parametrize("destination", ["image", "iframe", "script", "empty"])
+def test_a_page_makes_no_issuer_fetch_by_what_it_embeds(browser, web, destination):
+    answer = browser.get("/authorize", params={"client_id": URL}, headers={"Sec-Fetch-Dest": destination})
+    assert (answer.status_code, sum(web.asked.values())) == (403, 0)
+
+
 def test_another_scheme_names_no_document(browser, web):
     assert "is not registered" in browser.authorize(client_id="file:///etc/hosts").text
     assert not web.asked
