@@ -70,8 +70,8 @@ def collect_requirement(
     return ScopeRequirement(tuple(all_of), tuple(any_of))
 
 
-def unresolved_parameters(routes: Iterable[object]) -> Iterator[str]:
-    """Parameters of routes and of their dependencies whose annotation FastAPI could not resolve, each with where it stands.
+def unresolved_dependants(routes: Iterable[object]) -> Iterator[tuple[Dependant, list[str]]]:
+    """The dependency trees with parameters whose annotation FastAPI could not resolve; and these, each with where it stands.
 
     A name that is imported under `if TYPE_CHECKING:` does not exist at run time. Newer versions of FastAPI take the whole
     annotation, with the `Security(...)` in it, for the type of a query parameter; where that has a default, the route runs
@@ -80,8 +80,16 @@ def unresolved_parameters(routes: Iterable[object]) -> Iterator[str]:
     for route in _with_those_behind(routes, {}):
         for holder in (route, getattr(route, "starlette_route", None)):
             dependant = getattr(holder, "dependant", None)
-            if isinstance(dependant, Dependant):
-                yield from _unresolved(dependant)
+            if isinstance(dependant, Dependant) and (found := list(_unresolved(dependant))):
+                yield dependant, found
+
+
+def lists_of_routes(app: Any) -> list[tuple[Any, list[object]]]:
+    """Everything in an app that holds routes, with the routes that it holds now."""
+    seen: dict[int, Any] = {id(app): app}
+    for _ in _with_those_behind(app.routes, seen):
+        pass
+    return [(one, list(one.routes)) for one in seen.values() if isinstance(getattr(one, "routes", None), list | tuple)]
 
 
 def dependencies_of(routes: Iterable[object]) -> Iterator[tuple[str, object]]:
@@ -106,6 +114,8 @@ def _with_those_behind(routes: Iterable[object], seen: dict[int, object]) -> Ite
         # From 0.137 on an included router is one route that makes those behind it.
         behind = getattr(route, "effective_candidates", None)
         if behind is not None:
+            included = getattr(route, "original_router", None)
+            seen[id(included)] = included
             yield from _with_those_behind(behind(), seen)
             continue
         yield route

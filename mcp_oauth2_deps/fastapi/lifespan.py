@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 
 from mcp_oauth2_deps.fastapi.documentation import OpenAPIDocument, SchemeDescription
 from mcp_oauth2_deps.fastapi.gate import Gate
+from mcp_oauth2_deps.fastapi.late_routes import LateRoutes
 from mcp_oauth2_deps.fastapi.metadata_routes import MetadataRoutes
 from mcp_oauth2_deps.fastapi.wiring import verify_annotations, verify_other_schemes
 
@@ -23,7 +24,7 @@ def router_with_lifespan(gate: Gate, description: SchemeDescription) -> APIRoute
         try:
             verify_annotations(app)
             verify_other_schemes(app, gate)
-            with metadata.served_by(app):
+            with metadata.served_by(app), LateRoutes.watched(app):
                 OpenAPIDocument.install(app, description)
                 await gate.start()
                 yield

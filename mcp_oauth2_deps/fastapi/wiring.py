@@ -9,7 +9,7 @@ from typing import NoReturn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from mcp_oauth2_deps.fastapi.demands import dependencies_of, unresolved_parameters
+from mcp_oauth2_deps.fastapi.demands import dependencies_of, unresolved_dependants
 from mcp_oauth2_deps.fastapi.gate import Gate
 from mcp_oauth2_deps.models import DeclarationError
 
@@ -37,7 +37,7 @@ def verify_annotations(app: FastAPI) -> None:
     Raises:
         DeclarationError: a type does not exist at run time; FastAPI would drop a `Security(...)` in it.
     """
-    unresolved = sorted(set(unresolved_parameters(app.routes)))
+    unresolved = sorted({one for _, found in unresolved_dependants(app.routes) for one in found})
     if unresolved:
         raise DeclarationError(
             f"the type of a parameter does not exist at run time, so that FastAPI reads it from the query, and drops a "
