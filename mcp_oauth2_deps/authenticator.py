@@ -6,7 +6,7 @@ HTTP answers and frameworks do not belong here, nor the rules about a JWT.
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
 from mcp_oauth2_deps.protocol.policy import any_header_of
 from mcp_oauth2_deps.protocol.scopes import transitive_hierarchy
 from mcp_oauth2_deps.protocol.urls import origin_of
+from mcp_oauth2_deps.providers.hints import HINTS
 from mcp_oauth2_deps.settings import OAuth2Settings
 from mcp_oauth2_deps.stores.documents import DocumentSource, HTTPDocuments
 from mcp_oauth2_deps.stores.jwks import JWKSStore
@@ -210,7 +211,13 @@ class Authenticator:
         name = token.issuer if token is not None else getattr(error, "issuer", None)
         issuer = self._issuers.find(name) if name else None
         policy = any_header_of(self.policies) if issuer is None else issuer.policy
-        return explain(error, token, Trusted(self._issuer_names, policy), self.settings.spelled_out)
+        trusted = Trusted(self._issuer_names, policy, self._hints(name))
+        return explain(error, token, trusted, self.settings.spelled_out)
+
+    def _hints(self, issuer: str | None) -> Mapping[str, str]:
+        """What the preset of this issuer adds, or the only preset where no issuer is known."""
+        found = {p.provider for p in self.settings.policies if issuer is None or p.issues_as(issuer)}
+        return HINTS.get(found.pop(), {}) if len(found) == 1 else {}
 
     async def authenticate(self, presented: Presented) -> AccessToken:
         """Guarantees that the token is a signed access token of a trusted issuer for this resource, valid now.
