@@ -14,16 +14,19 @@ from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError, OA
 from mcp_oauth2_deps.events import Events, Explanation
 from mcp_oauth2_deps.explanations import Trusted, explain
 from mcp_oauth2_deps.instrumentation.logging import log_trust_warnings, logged
+from mcp_oauth2_deps.introspection_verifier import AskedIssuer, Way, asked_issuer, in_order
 from mcp_oauth2_deps.jwt_verifier import JWTVerifier
-from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, digest_of
+from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, Verified, digest_of
 from mcp_oauth2_deps.protocol.confirmations import verify_provable
 from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
 from mcp_oauth2_deps.protocol.policy import any_header_of
 from mcp_oauth2_deps.protocol.scopes import transitive_hierarchy
+from mcp_oauth2_deps.protocol.token_forms import nobody_can_judge
 from mcp_oauth2_deps.protocol.urls import origin_of
 from mcp_oauth2_deps.providers.hints import HINTS
 from mcp_oauth2_deps.settings import OAuth2Settings
 from mcp_oauth2_deps.stores.documents import DocumentSource, HTTPDocuments
+from mcp_oauth2_deps.stores.forms import FormTarget
 from mcp_oauth2_deps.stores.jwks import JWKSStore
 from mcp_oauth2_deps.stores.loaded_keys import KeysStatus
 from mcp_oauth2_deps.stores.verified import VerifiedTokens
@@ -114,22 +117,27 @@ class Authenticator:
         self.policies = tuple(
             policy.token_policy(leeway=self.leeway, scope_hierarchy=self.scope_hierarchy) for policy in settings.policies
         )
-        insecure = settings.allow_insecure_http
-        self._documents = documents or HTTPDocuments(timeout=settings.http_timeout, allow_insecure_http=insecure)
+        over_http = HTTPDocuments(timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http)
+        self._documents, self._forms = documents or over_http, documents if isinstance(documents, FormTarget) else over_http
         self.events = logged(Events(), clock)
         self.jwks_store = self._make_store(self._documents, clock)
         self._issuers = FixedIssuers(self.policies, self.jwks_store)
-        self._now = wall_clock
-        self._sleep = sleep
+        self._now, self._sleep = wall_clock, sleep
         self._memory = VerifiedTokens(settings.token_cache_size) if settings.token_cache_size else None
-        self._verifiers = self._in_order(verifiers)
+        self._asked = self._make_asked(clock)
+        self._verifiers, self._live_verifiers = self._in_order(verifiers)
         self._bindings: tuple[Binding, ...] = ()
         self._checks: tuple[TokenCheck, ...] = ()
 
-    def _in_order(self, foreign: Sequence[Verifier]) -> tuple[Verifier, ...]:
-        # The JWT verifier is the first, so that no other is asked about what it refuses.
-        first = JWTVerifier(any_header_of(self.policies), self._issuers, self._now)
-        return (first, *(ForeignVerifier(verifier, self._now, self.leeway) for verifier in foreign))
+    def _in_order(self, foreign: Sequence[Verifier]) -> tuple[tuple[Verifier, ...], tuple[Verifier, ...]]:
+        others = [ForeignVerifier(verifier, self._now, self.leeway) for verifier in foreign]
+        return in_order(JWTVerifier(any_header_of(self.policies), self._issuers, self._now), others, self._asked)
+
+    def _make_asked(self, clock: Callable[[], float]) -> tuple[AskedIssuer, ...]:
+        times = self.settings.http_timeout, self.settings.jwks_refresh_cooldown
+        way = Way(self._documents, self._forms, self._now, clock, self.events, *times)
+        named = ((self._issuers.find(policy.issuer), policy.introspection) for policy in self.settings.policies)
+        return tuple(asked_issuer(issuer, policy, way) for issuer, policy in named if issuer and policy)
 
     def _make_store(self, documents: DocumentSource, clock: Callable[[], float]) -> JWKSStore:
         return JWKSStore(
@@ -149,6 +157,11 @@ class Authenticator:
     def _issuer_names(self) -> tuple[str, ...]:
         return tuple(name for policy in self.policies for name in policy.issuers)
 
+    @property
+    def _with_keys(self) -> tuple[str, ...]:
+        keyless = {one.issuer.name for one in self._asked if one.keyless}
+        return tuple(name for name in self._issuer_names if name not in keyless)
+
     async def start(self) -> None:
         """Fetches the keys of every issuer, so that the first request need not wait, and warns of what presets warn of.
 
@@ -156,17 +169,17 @@ class Authenticator:
             IssuerUnavailableError: `fail_fast` is set and an issuer or its keys cannot be had.
         """
         for policy in self.settings.policies:
-            log_trust_warnings(policy.issuer, policy.warnings)
+            log_trust_warnings(policy.issuer, policy.all_warnings)
         if not self.settings.fail_fast:
             if isinstance(self._documents, HTTPDocuments):
                 # What is wrong here, the fetch below will say, and go on trying.
                 with suppress(Exception):
                     await self._documents.prepare()
-            for issuer in self._issuer_names:
+            for issuer in self._with_keys:
                 self.jwks_store.start_refresh(issuer)
             return
-        results = await asyncio.gather(*map(self.jwks_store.key_set, self._issuer_names), return_exceptions=True)
-        for result in results:
+        wanted = (*map(self.jwks_store.key_set, self._with_keys), *(one.verify_asks() for one in self._asked))
+        for result in await asyncio.gather(*wanted, return_exceptions=True):
             if isinstance(result, IssuerUnavailableError):
                 raise IssuerUnavailableError(
                     result.issuer,
@@ -181,6 +194,10 @@ class Authenticator:
     async def aclose(self) -> None:
         """Ends what is in flight. The authenticator may be used again."""
         await self.jwks_store.aclose()
+        for one in self._asked:
+            await one.introspection.aclose()
+        if isinstance(self._forms, HTTPDocuments):
+            await self._forms.aclose()
 
     async def token_end(self, token: AccessToken) -> None:
         """Returns when a verified token counts no more: at its expiry plus the leeway.
@@ -192,8 +209,8 @@ class Authenticator:
             await self._sleep(min(left, _LONGEST_SLEEP))
 
     def status(self) -> tuple[KeysStatus, ...]:
-        """What this process knows of the keys of each trusted issuer. Nothing is fetched."""
-        return tuple(map(self.jwks_store.status, self._issuer_names))
+        """What this process knows of the keys of each trusted issuer that must have keys. Nothing is fetched."""
+        return tuple(map(self.jwks_store.status, self._with_keys))
 
     def is_over(self, token: AccessToken) -> bool:
         """Whether a verified token counts no more: `token_end` has come. For work that goes on after its request was let in.
@@ -219,13 +236,17 @@ class Authenticator:
         found = {p.provider for p in self.settings.policies if issuer is None or p.issues_as(issuer)}
         return HINTS.get(found.pop(), {}) if len(found) == 1 else {}
 
-    async def authenticate(self, presented: Presented) -> AccessToken:
-        """Guarantees that the token is a signed access token of a trusted issuer for this resource, valid now.
+    async def authenticate(self, presented: Presented, *, live: bool = False) -> AccessToken:
+        """Guarantees that the token is an access token of a trusted issuer for this resource, valid now.
 
-        A token that is no JWT is as good as the verifier says that was given for its kind.
+        A token that is no JWT is as good as its issuer says, or the verifier that was given for its kind.
         If the token is bound to a key, what was presented proves that the caller holds the key.
 
-        Does not check: scopes, and whether the token was revoked at the issuer.
+        Does not check: scopes, and, unless `live`, whether the issuer has revoked the token meanwhile.
+
+        Args:
+            presented: what the caller sent.
+            live: ask the issuer now, whatever is remembered of the token.
 
         Raises:
             InvalidTokenError: it is not; the reason says why.
@@ -234,18 +255,13 @@ class Authenticator:
         token, memory = presented.token, self._memory
         if len(token) > MAX_TOKEN_BYTES:
             raise InvalidTokenError("malformed")
-        digest, known = b"", None
-        if memory is not None:
-            digest = digest_of(token)
-            known = memory.find(digest, self._now(), self.leeway)
+        digest = b"" if memory is None else digest_of(token)
+        if memory is not None and live:
+            memory.forget(digest)
+        known = None if memory is None else memory.find(digest, self._now(), self.leeway)
         verified = known
         if verified is None:
-            for verifier in self._verifiers:
-                verified = await verifier.verify(presented)
-                if verified is not None:
-                    break
-            else:
-                raise InvalidTokenError("malformed")
+            verified = await _first_verified(presented, self._live_verifiers if live else self._verifiers)
         # For every request: who presents a token that is remembered may be another caller than the one before.
         try:
             if verified.confirmation is not None or presented.scheme != "bearer":
@@ -281,3 +297,11 @@ class Authenticator:
         for binding in self._bindings:
             if not binding.members.isdisjoint(confirmation.members):
                 await binding.prove(confirmation, presented)
+
+
+async def _first_verified(presented: Presented, verifiers: Sequence[Verifier]) -> Verified:
+    for verifier in verifiers:
+        verified = await verifier.verify(presented)
+        if verified is not None:
+            return verified
+    raise nobody_can_judge(presented.token)

@@ -3,7 +3,8 @@
 HTTP does not belong here: `protocol.challenges` turns a fact into a status and its headers, once.
 
 Reasons of `InvalidTokenError`: `malformed`, `algorithm`, `critical_header`, `type`, `id_token`, `issuer`, `unknown_key`,
-`ambiguous_key`, `signature`, `claim`, `audience`, `audience_missing`, `expired`, `not_yet_valid`, `issued_in_future`, `binding`.
+`ambiguous_key`, `signature`, `claim`, `audience`, `audience_missing`, `expired`, `not_yet_valid`, `issued_in_future`, `binding`,
+`opaque`, `encrypted`, `inactive`, `contradiction`, `not_asked`.
 Reasons of `InvalidRequestError`: `multiple_credentials`, `malformed_credentials`, `oversized_credentials`.
 """
 
@@ -70,7 +71,7 @@ class InsufficientScopeError(OAuth2Error):
 
 
 class IssuerUnavailableError(OAuth2Error):
-    """The issuer's metadata or keys cannot be had, so no token can be judged: 503 with `Retry-After`.
+    """The issuer's metadata or keys cannot be had, or it cannot be asked, so no token can be judged: 503 with `Retry-After`.
 
     Attributes:
         issuer: the configured issuer.
@@ -79,7 +80,7 @@ class IssuerUnavailableError(OAuth2Error):
     """
 
     def __init__(self, issuer: str, cause: str, *, retry_after: int) -> None:
-        super().__init__("issuer_unavailable", f"The keys of issuer {issuer} cannot be had: {cause}")
+        super().__init__("issuer_unavailable", f"Issuer {issuer} is not available: {cause}")
         self.issuer = issuer
         self.cause = cause
         self.retry_after = retry_after

@@ -99,8 +99,25 @@ class KeysUnavailable:
     retry_in: float
 
 
-Event = Admitted | Refused | KeysRefreshed | KeysUnavailable
-_Kind = TypeVar("_Kind", Admitted, Refused, KeysRefreshed, KeysUnavailable)
+@dataclass(frozen=True, slots=True)
+class IntrospectionFailed:
+    """An issuer was asked about a token, and gave no usable answer.
+
+    Attributes:
+        issuer: who was asked.
+        cause: what happened, without anything the issuer sent.
+        retry_in: seconds until it may be asked again.
+        by_credentials: whether it refused our credentials.
+    """
+
+    issuer: str
+    cause: str
+    retry_in: float
+    by_credentials: bool
+
+
+Event = Admitted | Refused | KeysRefreshed | KeysUnavailable | IntrospectionFailed
+_Kind = TypeVar("_Kind", Admitted, Refused, KeysRefreshed, KeysUnavailable, IntrospectionFailed)
 _Heard_contra = TypeVar("_Heard_contra", contravariant=True)
 
 

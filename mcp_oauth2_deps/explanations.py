@@ -72,6 +72,8 @@ _CURES: Mapping[str, str] = {
         "here; ask the issuer for a Bearer token"
     ),
     "inactive": "The issuer says that the token counts no more: it expired, was revoked, or is none of its access tokens",
+    "contradiction": "The issuer answered about another token than the one it was asked about, or a proxy mixes up its answers",
+    "not_asked": "The operation demands live=True, and this issuer is not asked about tokens: the setting introspection",
     "multiple_credentials": "The client, or a proxy in front, sends the Authorization field twice; one must go",
     "malformed_credentials": (
         "The client sends Bearer with nothing or with characters that no token has: often quotation marks, or a "

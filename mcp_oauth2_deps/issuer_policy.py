@@ -3,7 +3,7 @@
 How a token is compared with it does not belong here; `protocol/policy.py` holds the form for that.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from mcp_oauth2_deps.introspection_policy import IntrospectionPolicy
 from mcp_oauth2_deps.protocol.asked_scopes import AskedScopes
 from mcp_oauth2_deps.protocol.issuer_templates import TENANT, IssuerTemplate
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
@@ -143,6 +144,8 @@ class IssuerPolicy(_Frozen):
     """Asked whether tokens of a tenant are accepted, in place of `tenants`; possible in code only."""
     tenant_claim: str = "tid"
     """The claim that names the tenant; `iss` must be the template filled with it."""
+    introspection: IntrospectionPolicy | None = None
+    """How the issuer is asked about its tokens. Default: it is not, and only JWTs pass."""
     warnings: tuple[str, ...] = ()
     """What a preset wants the operator to know; logged once at start, as warnings."""
     provider: Annotated[str, Field(pattern=r"^[a-z0-9_]*$")] = ""
@@ -157,6 +160,18 @@ class IssuerPolicy(_Frozen):
     def is_url(self) -> bool:
         """Whether the issuer is a URL. Metadata can be found of no other, and no client can be sent there to log in."""
         return "://" in self.issuer
+
+    @property
+    def all_warnings(self) -> tuple[str, ...]:
+        """What the operator should know, of the preset and of how tokens are asked about."""
+        return (*self.warnings, *(() if self.introspection is None else self.introspection.warnings))
+
+    def urls(self) -> Iterator[tuple[str, str | None]]:
+        """Every URL that it names, each with the name of its member."""
+        yield "issuer", self.issuer if self.is_url else None
+        yield "jwks_uri", self.jwks_uri
+        yield "authorization_server", self.authorization_server
+        yield "introspection.url", None if self.introspection is None else self.introspection.url
 
     @property
     def login(self) -> str | None:
@@ -243,6 +258,8 @@ class IssuerPolicy(_Frozen):
 
     def _verify_tenants(self) -> None:
         template, named = self.template, bool(self.tenants) or self.tenant_check is not None
+        if template is not None and self.introspection is not None:
+            raise ValueError("'introspection' asks one issuer: an opaque token says nothing of its tenant")
         if template is None:
             if named or TENANT in (self.jwks_uri or ""):
                 raise ValueError(f"'tenants', 'tenant_check' and {TENANT} in 'jwks_uri' need {TENANT} in 'issuer', {_EXAMPLE}")

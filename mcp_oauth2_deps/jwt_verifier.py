@@ -15,13 +15,13 @@ from mcp_oauth2_deps.protocol.jws import (
     SignatureKey,
     UnverifiedHeader,
     UnverifiedToken,
-    looks_like_jwt,
     read_header,
     split_token,
     verify_signature,
 )
 from mcp_oauth2_deps.protocol.keys import KeySet
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
+from mcp_oauth2_deps.protocol.token_forms import looks_like_jwt
 from mcp_oauth2_deps.protocol.tokens import client_of, verify_claims, verify_header, verify_issuer
 from mcp_oauth2_deps.stores.issuer_keys import IssuerKeys
 

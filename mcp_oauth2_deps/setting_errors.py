@@ -19,6 +19,8 @@ EXAMPLES = {
     "scopes": '{"tools:call": "Call tools"}',
     "scope_hierarchy": '{"files:write": ["files:read"]}',
     "algorithms": "RS256,ES256",
+    "introspection": "opaque",
+    "client_id": "files-api",
 }
 _IN_CODE = {"issuers": "[IssuerPolicy(issuer='https://auth.example.com', audience='https://api.example.com/mcp')]"}
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mcp_oauth2_deps.introspection_policy import refuse_strangers
 from mcp_oauth2_deps.issuer_policy import IssuerPolicy
 from mcp_oauth2_deps.protocol.asked_scopes import AskedScopes, asked_alike
 from mcp_oauth2_deps.providers.parsing import policies_of
@@ -15,7 +16,7 @@ from mcp_oauth2_deps.setting_errors import setting_problem
 from mcp_oauth2_deps.setting_rules import trustworthy_url
 
 # Settings that describe an issuer, and that a policy calls the same.
-_SAME_NAME = ("audience", "algorithms", "jwks_uri", "clients", "client_claims", "scope_claims", "scope_prefix")
+_SAME_NAME = ("audience", "algorithms", "jwks_uri", "clients", "client_claims", "scope_claims", "scope_prefix", "introspection")
 DESCRIBE_ISSUERS = (*_SAME_NAME, "strict_at_jwt")
 # What `strict_at_jwt` says, as a policy says it.
 _RFC_9068: Mapping[str, Any] = {"token_type": "rfc9068"}
@@ -34,11 +35,10 @@ def trustworthy_policies(policies: tuple[IssuerPolicy, ...], *, allow_insecure_h
     """The policies: their URLs are fit to be trusted, and each issuer has one.
 
     Raises:
-        ValueError: an issuer has two, or a URL is not; the text says where.
+        ValueError: an issuer has two, a URL is not, or opaque tokens would be shown to two issuers; the text says where.
     """
     for place, policy in enumerate(policies):
-        urls = {"issuer": policy.issuer if policy.is_url else None, "jwks_uri": policy.jwks_uri}
-        for name, url in (urls | {"authorization_server": policy.authorization_server}).items():
+        for name, url in policy.urls():
             try:
                 _ = url is None or trustworthy_url(url, allow_insecure_http=allow_insecure_http)
             except ValueError as error:
@@ -47,6 +47,7 @@ def trustworthy_policies(policies: tuple[IssuerPolicy, ...], *, allow_insecure_h
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"names the issuer {name!r} twice; one policy says all that one issuer is trusted for")
+    refuse_strangers([(policy.issuer, policy.introspection) for policy in policies if policy.introspection])
     return policies
 
 

@@ -20,6 +20,12 @@ _IN_POLICIES = {
     "scope_claims": "scope_claims",
     "scope_prefix": "scope_prefix",
     "strict_at_jwt": "token_type",
+    "introspection": "introspection.mode",
+    "introspection_ttl": "introspection.ttl",
+    "introspection_url": "introspection.url",
+    "client_id": "introspection.client_id",
+    "client_secret": "introspection.client_secret",
+    "client_key_file": "introspection.client_key_file",
 }
 
 

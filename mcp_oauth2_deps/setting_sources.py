@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
+from pydantic import ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from mcp_oauth2_deps.protocol.urls import without_user
 from mcp_oauth2_deps.providers.parsing import policies_of
@@ -93,3 +95,17 @@ def refuse_two_issuers(given: frozenset[str], in_file: frozenset[str]) -> None:
         texts = (without_user(",".join(sorted(issuers))) for issuers in (given, in_file))
         text = "is {!r}, but the file is for {!r}: name the same in both, or in one only".format(*texts)
         raise failed({"issuer": text}, in_code=False)
+
+
+def issuers_given(value: object, info: ValidationInfo) -> object:
+    """No name where the settings `provider` or `issuers` have them; where that is wrong itself, no name is called missing."""
+    if value is not None:
+        return value
+    if not named_otherwise(info):
+        raise PydanticCustomError("missing", "Field required")
+    return ()
+
+
+def named_otherwise(info: ValidationInfo) -> bool:
+    """Whether something else than the setting `issuer` names the issuers, or was to name them and is wrong itself."""
+    return bool(info.data.get("provider", True) or info.data.get("issuers", True))

@@ -6,7 +6,7 @@ What the values are used for does not belong here.
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -14,14 +14,15 @@ from pydantic import (
     BeforeValidator,
     Field,
     PrivateAttr,
+    SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mcp_oauth2_deps.introspection_policy import DEFAULT_TTL, plain_policy, plain_problem
 from mcp_oauth2_deps.issuer_policy import IssuerPolicy
 from mcp_oauth2_deps.protocol.asked_scopes import AskedScopes
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
@@ -49,7 +50,9 @@ from mcp_oauth2_deps.setting_sources import (
     comma_separated,
     from_json,
     issuer_in_code,
+    issuers_given,
     named_issuers,
+    named_otherwise,
     our_variables,
     read_file,
     refuse_two_issuers,
@@ -59,24 +62,12 @@ from mcp_oauth2_deps.setting_sources import (
 ENV_FILE = PREFIX + "ENV_FILE"
 
 
-def _issuers_given(value: object, info: ValidationInfo) -> object:
-    """No name where the settings `provider` or `issuers` have them; where that is wrong itself, no name is called missing."""
-    if value is not None:
-        return value
-    if not _named_otherwise(info):
-        raise PydanticCustomError("missing", "Field required")
-    return ()
-
-
-def _named_otherwise(info: ValidationInfo) -> bool:
-    return bool(info.data.get("provider", True) or info.data.get("issuers", True))
-
-
 # Identifiers are kept verbatim, so white space around a comma is an error there; names are forgiven it.
 _Identifiers = Annotated[tuple[str, ...], NoDecode, BeforeValidator(comma_separated)]
 _Policies = Annotated[tuple[IssuerPolicy, ...], NoDecode, BeforeValidator(from_json)]
 _Presets = Annotated[tuple[IssuerPolicy, ...], NoDecode, BeforeValidator(presets)]
 _Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(trimmed)]
+_SCOPES = AfterValidator(scope_names)
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -121,7 +112,7 @@ class OAuth2Settings(BaseSettings):
 
     Default: none; `ISSUER` names them.
     """
-    issuer: Annotated[_Identifiers, BeforeValidator(_issuers_given)] = None  # type: ignore[assignment]  # see `_issuers_given`
+    issuer: Annotated[_Identifiers, BeforeValidator(issuers_given)] = None  # type: ignore[assignment]  # see `issuers_given`
     """Trusted issuers, verbatim: compared byte for byte with `iss`, a slash at the end counts. Separated by commas.
 
     Default: required, unless `PROVIDER` or `ISSUERS` is given.
@@ -134,12 +125,12 @@ class OAuth2Settings(BaseSettings):
     """Where the keys are; possible with a single issuer only. Default: discovered."""
     algorithms: Annotated[_Names, AfterValidator(asymmetric_algorithms)] = SUPPORTED_ALGORITHMS
     """JWS algorithms allowed, separated by commas. `none` and `HS*` are refused."""
-    scopes: Annotated[dict[str, str], NoDecode, BeforeValidator(from_json)] = Field(default_factory=dict)
+    scopes: Annotated[dict[str, str], NoDecode, BeforeValidator(from_json), _SCOPES] = Field(default_factory=dict)
     """JSON, scope to description, for OpenAPI and `scopes_supported`.
 
     Default: none; `scopes_supported` then names what every call to an MCP server needs.
     """
-    scope_hierarchy: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(from_json)] = Field(default_factory=dict)
+    scope_hierarchy: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(from_json), _SCOPES] = Field({})
     """JSON, scope to the scopes that it implies, transitively. Default: none implies another."""
     scope_claims: Annotated[_Names, AfterValidator(claim_names)] = ("scope", "scp")
     """Claims that may hold the scopes, separated by commas; the first one present counts."""
@@ -169,6 +160,18 @@ class OAuth2Settings(BaseSettings):
     """Seconds that one whole fetch from an issuer may take."""
     token_cache_size: int = Field(1024, ge=0)
     """Verified tokens remembered, so that their signature is checked once. 0 remembers none."""
+    introspection: Literal["off", "opaque", "always"] = "off"
+    """Whether the issuer is asked about tokens (RFC 7662): not at all, about opaque ones, or about JWTs too."""
+    introspection_ttl: float = Field(DEFAULT_TTL, ge=0, le=3600)
+    """Seconds that a good answer is remembered, at most until the token expires: so long a revoked token lives on."""
+    introspection_url: str | None = None
+    """Where to ask. With it the issuer needs no keys. Default: discovered."""
+    client_id: str | None = None
+    """Who this server is at the issuer, when it asks about tokens. Default: none."""
+    client_secret: SecretStr | None = None
+    """The secret of that client. Default: none."""
+    client_key_file: Path | None = None
+    """A file with the private key of that client (PEM or JWK), instead of a secret. Default: none."""
     authorization_url: str | None = None
     """The authorization endpoint for Swagger UI. Default: discovered."""
     token_url: str | None = None
@@ -229,7 +232,7 @@ class OAuth2Settings(BaseSettings):
     @cached_property
     def policies(self) -> tuple[IssuerPolicy, ...]:
         """What each trusted issuer is trusted for, whichever way it was named; audience and algorithms are filled in."""
-        described = {name: getattr(self, name) for name in DESCRIBE_ISSUERS}
+        described = {name: getattr(self, name) for name in DESCRIBE_ISSUERS} | {"introspection": plain_policy(self)}
         explicit = policies_of_presets(self.provider, described, self.model_fields_set)
         return filled(explicit or self.issuers or policies_by_name(self.issuer, described), described, self.resource)
 
@@ -252,11 +255,11 @@ class OAuth2Settings(BaseSettings):
     def _trustworthy_names(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         for url in value:
             _trusted(url, info, query_allowed=False)
-        if len(set(value)) != len(value) or not (value or _named_otherwise(info)):
+        if len(set(value)) != len(value) or not (value or named_otherwise(info)):
             raise ValueError("is empty or names an issuer twice")
         return value
 
-    @field_validator("resource", "jwks_uri", "authorization_url", "token_url", "metadata_url")
+    @field_validator("resource", "jwks_uri", "introspection_url", "authorization_url", "token_url", "metadata_url")
     @classmethod
     def _trustworthy_urls(cls, value: str | None, info: ValidationInfo) -> str | None:
         return _trusted(value, info)
@@ -265,11 +268,6 @@ class OAuth2Settings(BaseSettings):
     @classmethod
     def _clean_identifiers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return clean_identifiers(value)
-
-    @field_validator("scopes", "scope_hierarchy")
-    @classmethod
-    def _scope_names(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return scope_names(value)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -284,6 +282,8 @@ class OAuth2Settings(BaseSettings):
             raise setting_problem("jwks_uri", "is possible with a single issuer only; without it keys are discovered")
         if self.soft_age >= self.jwks_cache_ttl:
             raise setting_problem("jwks_refresh_after", f"must be below JWKS_CACHE_TTL ({self.jwks_cache_ttl:g} s)")
+        if problem := plain_problem(self, len(self.provider or self.issuer)):
+            raise setting_problem(*problem)
         # Says now what would contradict, rather than at the first request.
         _ = self.policies
         return self

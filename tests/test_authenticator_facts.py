@@ -48,7 +48,7 @@ async def test_the_client_may_stand_in_azp_and_odd_values_are_not_told(make, iss
 
 
 async def test_of_a_token_that_cannot_be_read_nothing_is_told(make):
-    error = await refusal(make(), "x.y")
+    error = await refusal(make(), "x.y.z")
     assert (error.reason, error.issuer, error.key_id, error.subject, error.client_id) == ("malformed", None, None, None, None)
 
 

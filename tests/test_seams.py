@@ -113,7 +113,7 @@ async def test_a_token_goes_to_the_first_verifier_that_knows_it(authenticator, i
     assert verifier.asked == 2
 
 
-async def test_a_token_that_no_verifier_knows_is_malformed(authenticator, issuer):
+async def test_a_token_that_no_verifier_knows_is_refused_by_its_form(authenticator, issuer):
     authenticator._verifiers = (Opaque(),)
     with pytest.raises(InvalidTokenError) as caught:
         await authenticator.verify(issuer.token())

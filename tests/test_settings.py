@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from mcp_oauth2_deps import IssuerPolicy, OAuth2Settings
 
+ASKING = {"introspection": "opaque", "client_id": "c", "client_secret": "hunter2"}
 GOOD = {"issuer": "https://auth.example.com", "resource": "https://api.example.com/mcp"}
 
 
@@ -52,6 +53,24 @@ GOOD = {"issuer": "https://auth.example.com", "resource": "https://api.example.c
         ({"fail_fast": "perhaps"}, "FAIL_FAST", "boolean"),
         ({"isuer": "https://auth.example.com"}, "ISUER", "did you mean issuer?"),
         ({"env_file": ".env"}, "ENV_FILE", "is no setting"),
+        (
+            {"introspection": "yes"},
+            "INTROSPECTION",
+            "Input should be 'off', 'opaque' or 'always', for example introspection='opaque'",
+        ),
+        ({"introspection": "opaque", "client_secret": "s"}, "CLIENT_ID", "is missing"),
+        ({"introspection": "opaque", "client_id": "c"}, "CLIENT_SECRET", "is needed"),
+        ({**ASKING, "client_key_file": "key.pem"}, "CLIENT_SECRET", "not both"),
+        (
+            {"introspection": "always", "client_id": "c", "client_key_file": "/none"},
+            "CLIENT_KEY_FILE",
+            "cannot be read (FileNotFoundError)",
+        ),
+        ({"introspection": "always", "client_id": "c", "client_key_file": __file__}, "CLIENT_KEY_FILE", "neither a PEM file"),
+        ({**ASKING, "issuer": "https://a.example,https://b.example"}, "INTROSPECTION", "single issuer"),
+        ({**ASKING, "introspection_url": "http://a.example"}, "INTROSPECTION_URL", "must use https"),
+        ({**ASKING, "introspection_ttl": -1}, "INTROSPECTION_TTL", "greater than or equal to 0"),
+        ({"introspection_url": "https://a.example"}, "INTROSPECTION_URL", "introspection, which is off"),
         ({"colour": "red"}, "COLOUR", "is no setting"),
     ],
 )
@@ -171,6 +190,11 @@ ELSEWHERE = {
     "jwks_refresh_cooldown": "9",
     "http_timeout": "9",
     "token_cache_size": "9",
+    "introspection": "opaque",
+    "introspection_ttl": "9",
+    "introspection_url": "https://elsewhere.example/introspect",
+    "client_id": "elsewhere",
+    "client_secret": "elsewhere",
     "authorization_url": "https://elsewhere.example/authorize",
     "token_url": "https://elsewhere.example/token",
     "swagger_client_id": "elsewhere",
@@ -189,10 +213,12 @@ def environment_of_another(monkeypatch):
 
 
 def test_the_rows_name_every_setting(environment_of_another):
-    assert ELSEWHERE.keys() == OAuth2Settings.model_fields.keys()
+    # A client has a secret or a key.
+    assert ELSEWHERE.keys() == OAuth2Settings.model_fields.keys() - {"client_key_file"}
     there = OAuth2Settings()
-    for name, here in OAuth2Settings.model_construct(issuer=(), resource="").model_dump().items():
-        assert ELSEWHERE[name] == "" or getattr(there, name) != here, name
+    defaults = OAuth2Settings.model_construct(issuer=(), resource="").model_dump()
+    for name, value in ELSEWHERE.items():
+        assert value == "" or getattr(there, name) != defaults[name], name
 
 
 @pytest.mark.parametrize(

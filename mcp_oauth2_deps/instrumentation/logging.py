@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError, IssuerUnavailableError, StoreUnavailableError
-from mcp_oauth2_deps.events import Events, KeysRefreshed, KeysUnavailable, Refused
+from mcp_oauth2_deps.events import Events, IntrospectionFailed, KeysRefreshed, KeysUnavailable, Refused
 from mcp_oauth2_deps.models import AccessToken
 from mcp_oauth2_deps.protocol.encoding import printable, quoted
 
 # Operators filter by these names, the first of which is documented, so they stay wherever the code goes.
 _requests = logging.getLogger("mcp_oauth2_deps.security")
+_introspection = logging.getLogger("mcp_oauth2_deps.stores.introspection")
 _keys = logging.getLogger("mcp_oauth2_deps.stores.jwks")
 
 _MAX_KEY_IDS_SHOWN = 10
@@ -33,6 +34,7 @@ def logged(events: Events, clock: Callable[[], float] = time.monotonic) -> Event
     events.add(Refused, RefusalLog(clock))
     events.add(KeysRefreshed, log_refreshed_keys)
     events.add(KeysUnavailable, log_unavailable_keys)
+    events.add(IntrospectionFailed, log_failed_introspection)
     return events
 
 
@@ -110,6 +112,22 @@ def log_unavailable_keys(event: KeysUnavailable) -> None:
         else "Requests with its tokens get 503",
         event.retry_in,
         extra={"issuer": event.issuer, "usable_for": event.usable_for},
+    )
+
+
+def log_failed_introspection(event: IntrospectionFailed) -> None:
+    """One line: ERROR where the issuer refuses us, which does not end by itself, else WARNING."""
+    if event.by_credentials:
+        cure = "Correct the settings client_id and client_secret or client_key_file, and let this client introspect tokens there"
+    else:
+        cure = "Check that this host reaches the issuer and that the setting introspection_url is right"
+    _introspection.log(
+        logging.ERROR if event.by_credentials else logging.WARNING,
+        "issuer %s could not be asked about a token: %s. Such requests get 503. %s; it may be asked again after %g s.",
+        event.issuer,
+        event.cause,
+        cure,
+        event.retry_in,
     )
 
 

@@ -22,7 +22,7 @@ from mcp_oauth2_deps.protocol.scopes import OFFLINE_ACCESS
 _MISSING = "An access token is required: send it as 'Authorization: Bearer <token>'."
 _INVALID_REQUEST = "The request must hold exactly one Authorization field with exactly one well-formed Bearer token."
 _INSUFFICIENT_SCOPE = "The access token does not hold the scopes that this operation needs."
-_UNAVAILABLE = "The token cannot be checked at the moment because the issuer's keys are not available; try again later."
+_UNAVAILABLE = "The token cannot be checked at the moment because its issuer is not available; try again later."
 _UNANSWERED = "The token cannot be checked at the moment; try again later."
 _INVALID_TOKEN = "The access token is not valid for this resource."  # noqa: S105  # a sentence
 _EXPIRED = "The access token has expired."

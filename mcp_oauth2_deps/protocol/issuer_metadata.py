@@ -12,12 +12,23 @@ from mcp_oauth2_deps.errors import DocumentError
 
 @dataclass(frozen=True, slots=True)
 class IssuerMetadata:
-    """The part of an issuer's metadata that is used here."""
+    """The part of an issuer's metadata that is used here.
 
-    jwks_uri: str
+    Attributes:
+        jwks_uri: where the keys are; none where the issuer signs nothing, because its tokens are opaque.
+        authorization_endpoint: where people log in.
+        token_endpoint: where tokens are fetched.
+        refreshes: whether it gives refresh tokens.
+        introspection_endpoint: where it says what a token is (RFC 7662).
+        introspection_methods: how a client may authenticate there; empty where that is not said.
+    """
+
+    jwks_uri: str | None
     authorization_endpoint: str | None
     token_endpoint: str | None
     refreshes: bool = False
+    introspection_endpoint: str | None = None
+    introspection_methods: frozenset[str] = frozenset()
 
 
 def well_known_urls(issuer: str) -> tuple[str, ...]:
@@ -38,21 +49,27 @@ def read_metadata(issuer: str, document: dict[str, Any]) -> IssuerMetadata:
     """The members used here, of a document that speaks for this issuer.
 
     Raises:
-        DocumentError: it names another issuer, byte for byte, or no `jwks_uri`.
+        DocumentError: it names another issuer, byte for byte.
     """
     if document.get("issuer") != issuer:
         raise DocumentError(
             "the document names another issuer than the setting issuer, which must equal it to the last character "
             "(often a slash at the end)"
         )
-    jwks_uri = document.get("jwks_uri")
-    if not isinstance(jwks_uri, str):
-        raise DocumentError("the document names no jwks_uri; use the setting jwks_uri if the issuer has one")
-    authorization, token = (document.get(f"{name}_endpoint") for name in ("authorization", "token"))
-    grants = document.get("grant_types_supported")
+    jwks_uri, authorization, token, introspection = (
+        value if isinstance(value := document.get(name), str) else None
+        for name in ("jwks_uri", "authorization_endpoint", "token_endpoint", "introspection_endpoint")
+    )
+    grants, methods = (document.get(name) for name in ("grant_types_supported", "introspection_endpoint_auth_methods_supported"))
     return IssuerMetadata(
         jwks_uri,
-        authorization if isinstance(authorization, str) else None,
-        token if isinstance(token, str) else None,
+        authorization,
+        token,
         refreshes=isinstance(grants, list) and "refresh_token" in grants,
+        introspection_endpoint=introspection,
+        introspection_methods=frozenset(filter(_is_text, methods)) if isinstance(methods, list) else frozenset(),
     )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)

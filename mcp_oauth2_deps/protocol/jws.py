@@ -1,16 +1,15 @@
-"""The only door to the JOSE library: split a token, build keys, check one signature.
+"""The only door to the JOSE library: split a token, build keys, check or make one signature.
 
 What header and claims must say does not belong here; neither does choosing a key.
 """
 
-from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 
 # Imported by its full name: `jose.jwk` would silently fall back to pure Python where `cryptography` is missing.
@@ -25,7 +24,6 @@ CURVE_ALGORITHM = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed2551
 SUPPORTED_ALGORITHMS = (*RSA_ALGORITHMS, *CURVE_ALGORITHM.values(), "Ed25519")
 
 MAX_TOKEN_BYTES = 16 * 1024
-_LAX_ALPHABET = str.maketrans("-_", "+/")
 
 _HASHES: dict[str, HashAlgorithm] = {"PS256": SHA256(), "PS384": SHA384(), "PS512": SHA512()}
 _COORDINATE_SIZE = {"P-256": 32, "P-384": 48, "P-521": 66}
@@ -88,6 +86,9 @@ class _PSSKey(Key):
         self._hash = _HASHES[algorithm]
         self._padding = padding.PSS(mgf=padding.MGF1(self._hash), salt_length=self._hash.digest_size)
 
+    def sign(self, msg: bytes) -> bytes:
+        return bytes(self._key.sign(msg, self._padding, self._hash))
+
     def verify(self, msg: bytes, sig: bytes) -> bool:
         try:
             self._key.verify(sig, msg, self._padding, self._hash)
@@ -99,8 +100,11 @@ class _PSSKey(Key):
 class _Ed25519Key(Key):
     """EdDSA over Ed25519 (RFC 8037 section 3.1), which python-jose does not have."""
 
-    def __init__(self, key: Ed25519PublicKey) -> None:
+    def __init__(self, key: Any) -> None:
         self._key = key
+
+    def sign(self, msg: bytes) -> bytes:
+        return bytes(self._key.sign(msg))
 
     def verify(self, msg: bytes, sig: bytes) -> bool:
         try:
@@ -139,23 +143,6 @@ def split_token(token: str) -> UnverifiedToken:
         return UnverifiedToken(header, signing_input, decode_base64url(payload), decode_base64url(signature))
     except ValueError:
         raise InvalidTokenError("malformed") from None
-
-
-def looks_like_jwt(token: str) -> bool:
-    """Whether any reader, however lax, could take the token for a signed JWT.
-
-    It has three parts or more, but not the five of a JWE, and the first decodes to something that begins with `{`: a reader may
-    skip characters that base64 does not have, and white space before the header, and know both alphabets.
-    """
-    dots = token.count(".")
-    if dots < 2 or dots == 4:  # noqa: PLR2004  # between three parts, between five
-        return False
-    header = token[:MAX_TOKEN_BYTES].partition(".")[0].translate(_LAX_ALPHABET)
-    characters = "".join(one for one in header if one.isascii() and (one.isalnum() or one in "+/"))
-    # One character alone holds no byte.
-    characters = characters[: len(characters) - (len(characters) % 4 == 1)]
-    decoded = b64decode(characters + "=" * (-len(characters) % 4))
-    return decoded.lstrip(b" \t\r\n\xef\xbb\xbf").startswith(b"{")
 
 
 def read_header(segment: bytes) -> UnverifiedHeader:
@@ -271,3 +258,26 @@ def verify_signature(token: UnverifiedToken, key: SignatureKey) -> None:
     """
     if not key.verify(token.signing_input, token.signature):
         raise InvalidTokenError("signature")
+
+
+def private_jwk(jwk: Mapping[str, Any]) -> Any:
+    """The private key of a JWK (RFC 7518 section 6), to be given to `signature`. Whatever is wrong with it raises anything."""
+    if jwk["kty"] == "OKP":
+        return Ed25519PrivateKey.from_private_bytes(_octets(jwk, "d"))
+    # Without its private part python-jose would make a public key of it.
+    _octets(jwk, "d")
+    if jwk["kty"] == "RSA":
+        return CryptographyRSAKey(dict(jwk), "RS256").prepared_key
+    return CryptographyECKey(dict(jwk), "ES256").prepared_key
+
+
+def signature(message: bytes, private_key: Any, algorithm: str) -> bytes:
+    """The signature over the message by this algorithm, which must fit the key (RFC 7518 section 3, RFC 8037 section 3.1)."""
+    if algorithm in RSA_ALGORITHMS:
+        key: Key = (CryptographyRSAKey if algorithm.startswith("RS") else _PSSKey)(private_key, algorithm)
+    elif canonical_algorithm(algorithm) == "EdDSA":
+        key = _Ed25519Key(private_key)
+    else:
+        key = CryptographyECKey(private_key, algorithm)
+    signed: bytes = key.sign(message)
+    return signed

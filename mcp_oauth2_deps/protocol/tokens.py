@@ -242,7 +242,7 @@ def _is_no_other_type(token: _Candidate) -> bool:
 
 
 def _is_for_access(token: _Candidate) -> bool:
-    return bool(token.claims["token_use"] == "access")  # noqa: S105  # no secret
+    return token.claims["token_use"] in ("access", "access_token")
 
 
 def _is_for_more_than_its_client(token: _Candidate) -> bool:
@@ -268,7 +268,7 @@ _KIND_RULES: Mapping[str, _KindRule] = {
     "events": _KindRule("type", "events", _never),
     # Keycloak writes the kind of a token into its payload.
     "typ": _KindRule("type", "typ", _is_no_other_type),
-    # Cognito.
+    # Cognito, and Ory Hydra in its answers.
     "token_use": _KindRule("type", "token_use", _is_for_access),
     # The client's own value, which only an ID token repeats (older Keycloak repeats it in access tokens too).
     "nonce": _KindRule("id_token", "nonce", _is_marked_as_access_token),

@@ -1,33 +1,46 @@
-"""One bounded GET of a JSON document; the only place that knows the HTTP library.
+"""One bounded exchange: a JSON document, or the reply to a form; the only place that knows the HTTP library.
 
 What a document means does not belong here.
 """
 
 import asyncio
 import re
-import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol
 
 import anyio
 import httpx
 
 from mcp_oauth2_deps.errors import DocumentError
+from mcp_oauth2_deps.protocol.client_authentication import FormRequest
 from mcp_oauth2_deps.protocol.content_codings import BodyError, body_decoder
 from mcp_oauth2_deps.protocol.encoding import parse_json_object
-from mcp_oauth2_deps.protocol.urls import is_loopback_host, is_public_address, url_problem
-from mcp_oauth2_deps.stores.environment import certificate_fault, certificate_variable, proxy_fault, proxy_variable
-from mcp_oauth2_deps.stores.metering import Meter
+from mcp_oauth2_deps.protocol.urls import url_problem
+from mcp_oauth2_deps.stores.addresses import pinned
+from mcp_oauth2_deps.stores.environment import (
+    certificate_fault,
+    certificate_variable,
+    connection_cause,
+    proxy_fault,
+    proxy_variable,
+)
+from mcp_oauth2_deps.stores.forms import Reply
+from mcp_oauth2_deps.stores.metering import Meter, trace
 
 MAX_DOCUMENT_BYTES = 512 * 1024
+MAX_REPLY_BYTES = 32 * 1024
+"""Of a reply to a form. One about a token says what a JWT would say, and of these none is longer than half of this."""
 # Names and values of a document: those of 1,300 keys. The worst JSON within these two limits takes 8 ms to parse. This is done on
 # the event loop: a thread that works makes each network call of the loop wait for 5 ms, which adds up with fifty requests.
 _MAX_VALUES = 20_000
 
-_JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json")
+JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json")
+# Servers of Node.js close a connection that was idle for five seconds.
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=4)
 _MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})\b")
 _NOT_STORED = re.compile(r"\bno-(?:store|cache)\b")
 
@@ -77,6 +90,7 @@ class HTTPDocuments:
         self._public_only = public_only
         self._transport = transport
         self._tls: ssl.SSLContext | None = None
+        self._kept: tuple[asyncio.AbstractEventLoop, httpx.AsyncClient] | None = None
 
     async def prepare(self) -> ssl.SSLContext:
         """Builds the TLS context once, in a thread. Called at start-up because it takes about 100 ms.
@@ -96,73 +110,101 @@ class HTTPDocuments:
                 answer in time, a redirect or any status but 200, another content type, an unknown content coding, an answer
                 that is oversized or in too many pieces, a body that is not one JSON object.
         """
-        problem = url_problem(url, allow_insecure_http=self._allow_insecure_http)
-        if problem:
-            raise DocumentError(f"its URL {problem}")
+        self._verify_url(url)
+        async with self._told(url), asyncio.timeout(self._timeout), self._client(await self.prepare()) as client:
+            target, named, extensions = await pinned(url) if self._public_only else (url, {}, {})
+            headers = {"Accept": "application/json", **named}
+            request = client.build_request("GET", target, headers=headers, extensions=extensions)
+            reply = await _exchange(client, request, MAX_DOCUMENT_BYTES, wanted=_is_json_document)
         try:
-            async with asyncio.timeout(self._timeout):
-                body, cache_control = await self._exchange(url)
-        except TimeoutError:
-            raise DocumentError(f"no complete answer within {self._timeout:g} s{self._way(url)}", unreachable=True) from None
-        except (httpx.ConnectError, httpx.ProxyError) as error:
-            raise DocumentError(f"no connection{self._way(url)} ({_connection_cause(error)})", unreachable=True) from None
-        except DocumentError:
-            raise
-        # Besides its own errors the HTTP library lets those of sockets, TLS and its parser through.
-        except Exception as error:
-            raise DocumentError(f"the exchange failed ({type(error).__name__})") from None
-        try:
-            content = parse_json_object(body, max_values=_MAX_VALUES)
+            content = parse_json_object(reply.body, max_values=_MAX_VALUES)
         except ValueError:
             raise DocumentError(
                 f"the answer is not one JSON object with unique member names, or has more than {_MAX_VALUES} names and values"
             ) from None
-        return Document(content, _max_age(cache_control))
+        return Document(content, _max_age(reply.cache_control))
 
-    async def _exchange(self, url: str) -> tuple[bytes, str]:
-        meter = Meter()
-        target, headers, pinned = await _pinned(url) if self._public_only else (httpx.URL(url), {}, {})
-        extensions = {"trace": meter.trace, **pinned}
-        async with self._client() as client, client.stream("GET", target, headers=headers, extensions=extensions) as response:
-            if response.is_redirect:
-                raise DocumentError(f"it answers with a redirect ({response.status_code}), which is not followed")
-            if response.status_code != httpx.codes.OK:
-                raise DocumentError(f"it answers {response.status_code}")
-            media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if not _JSON_TYPE.fullmatch(media_type):
-                raise DocumentError("it answers with a content type that is not JSON")
+    async def post(self, url: str, form: FormRequest, *, accept: str) -> Reply:
+        """The reply to this form, whatever its status but a redirect. Connections are kept, for the next of many questions.
+
+        A kept connection may be closed by the other side just when it is used again; then the form is sent once more.
+
+        Args:
+            url: where it is sent.
+            form: what is sent.
+            accept: media types that are understood.
+
+        Raises:
+            DocumentError: a URL that is not to be trusted, proxies or certificates of the environment that cannot be used, no
+                reply in time, a redirect, an unknown content coding, a reply that is oversized or in too many pieces.
+        """
+        self._verify_url(url)
+        headers = {"Accept": accept} | ({} if form.authorization is None else {"Authorization": form.authorization})
+        async with self._told(url, lost=True), asyncio.timeout(self._timeout):
+            client = await self._kept_client()
+            request = client.build_request("POST", url, data=dict(form.fields), headers=headers)
             try:
-                body = body_decoder(response.headers.get("content-encoding", ""), MAX_DOCUMENT_BYTES)
-                async for piece in response.aiter_raw():
-                    meter.count_piece()
-                    body.feed(piece)
-                return body.finish(), response.headers.get("cache-control", "").lower()
-            except BodyError as error:
-                raise DocumentError(f"its answer {error}") from None
+                return await _exchange(client, request, MAX_REPLY_BYTES)
+            except (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError):
+                return await _exchange(client, request, MAX_REPLY_BYTES)
+
+    async def aclose(self) -> None:
+        """Closes kept connections. Documents may be asked for again."""
+        kept, self._kept = self._kept, None
+        if kept is not None and kept[0] is asyncio.get_running_loop():
+            await kept[1].aclose()
+
+    def _verify_url(self, url: str) -> None:
+        problem = url_problem(url, allow_insecure_http=self._allow_insecure_http)
+        if problem:
+            raise DocumentError(f"its URL {problem}")
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A client for one exchange. The TLS context, which takes 100 ms to build, is kept.
+    async def _told(self, url: str, *, lost: bool = False) -> AsyncIterator[None]:
+        """Whatever goes wrong in the block is a `DocumentError` with its cause in words.
 
-        Exchanges are minutes apart, so a pool would only hold dead connections, and bind us to one event loop.
+        Args:
+            url: who is asked.
+            lost: whether an exchange that broke off counts as no answer.
         """
-        tls = await self.prepare()
         try:
-            client = httpx.AsyncClient(
+            yield
+        except TimeoutError:
+            raise DocumentError(f"no complete answer within {self._timeout:g} s{self._way(url)}", unreachable=True) from None
+        except (httpx.ConnectError, httpx.ProxyError) as error:
+            raise DocumentError(f"no connection{self._way(url)} ({connection_cause(error)})", unreachable=True) from None
+        except DocumentError:
+            raise
+        # Besides its own errors the HTTP library lets those of sockets, TLS and its parser through.
+        except Exception as error:
+            raise DocumentError(f"the exchange failed ({type(error).__name__})", unreachable=lost) from None
+
+    async def _kept_client(self) -> httpx.AsyncClient:
+        """The client that keeps connections, of this event loop. One that another loop left is of no use here."""
+        tls = await self.prepare()
+        if self._kept is None or self._kept[0] is not asyncio.get_running_loop():
+            self._kept = asyncio.get_running_loop(), self._client(tls)
+        return self._kept[1]
+
+    def _client(self, tls: ssl.SSLContext) -> httpx.AsyncClient:
+        """A client. For documents there is one for each, because minutes lie between two: what is kept is the TLS context."""
+        try:
+            return httpx.AsyncClient(
                 verify=tls,
                 follow_redirects=False,
                 timeout=None,  # noqa: S113  # the deadline is set around the whole exchange
-                headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+                headers={"Accept-Encoding": "identity"},
+                # No answer may change what is sent with the next question.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                limits=_LIMITS,
                 transport=self._transport,
                 trust_env=not self._public_only,
                 # Plain http is for loopback, where a configured proxy cannot reach.
-                mounts={"http://": self._transport or httpx.AsyncHTTPTransport(verify=tls)},
+                mounts={"http://": self._transport or httpx.AsyncHTTPTransport(verify=tls, limits=_LIMITS)},
             )
         except Exception:
             fault = proxy_fault(lambda proxy: httpx.AsyncHTTPTransport(verify=tls, proxy=proxy))
             raise DocumentError(fault, unreachable=True) from None
-        async with client:
-            yield client
 
     def _way(self, url: str) -> str:
         """The proxy on the way to this URL, as part of a sentence: what fails may be the proxy."""
@@ -171,27 +213,44 @@ class HTTPDocuments:
         return "" if name is None else f" through the proxy of the environment variable {name}"
 
 
-async def _pinned(url: str) -> tuple[httpx.URL, dict[str, str], dict[str, str]]:
-    """The URL with a public address in place of its host, and the field and the extension by which the host is named still.
+async def _exchange(
+    client: httpx.AsyncClient, request: httpx.Request, most_bytes: int, *, wanted: Callable[[int, str], None] | None = None
+) -> Reply:
+    """One bounded exchange.
 
-    The host is looked up once, and the connection goes to the address that was looked at: a name that is looked up again for
-    the connection can lead to a private address the second time (DNS rebinding).
-
-    Raises:
-        DocumentError: the host has no address, or one that is not public.
+    Args:
+        client: what carries it.
+        request: what is sent.
+        most_bytes: of the body of the reply.
+        wanted: raises for a status and a media type whose body need not be read.
     """
-    named = httpx.URL(url)
-    host = named.raw_host.decode("ascii")
-    if is_loopback_host(host):
-        return named, {}, {}
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, named.port or 443, type=socket.SOCK_STREAM)
-    except OSError:
-        raise DocumentError("its host has no address", unreachable=True) from None
-    addresses = [str(entry[4][0]) for entry in found]
-    if not all(map(is_public_address, addresses)):
-        raise DocumentError("its host has an address that is not on the public internet")
-    return named.copy_with(host=addresses[0]), {"Host": named.netloc.decode("ascii")}, {"sni_hostname": host}
+    request.extensions = {**request.extensions, "trace": trace}
+    meter = Meter()
+    with meter.counting():
+        response = await client.send(request, stream=True)
+        try:
+            if response.is_redirect:
+                raise DocumentError(f"it answers with a redirect ({response.status_code}), which is not followed")
+            media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if wanted is not None:
+                wanted(response.status_code, media_type)
+            body = body_decoder(response.headers.get("content-encoding", ""), most_bytes)
+            async for piece in response.aiter_raw():
+                meter.count_piece()
+                body.feed(piece)
+            cache_control, retry_after = (response.headers.get(name, "") for name in ("cache-control", "retry-after"))
+            return Reply(response.status_code, media_type, body.finish(), cache_control.lower(), retry_after)
+        except BodyError as error:
+            raise DocumentError(f"its answer {error}") from None
+        finally:
+            await response.aclose()
+
+
+def _is_json_document(status: int, media_type: str) -> None:
+    if status != httpx.codes.OK:
+        raise DocumentError(f"it answers {status}")
+    if not JSON_TYPE.fullmatch(media_type):
+        raise DocumentError("it answers with a content type that is not JSON")
 
 
 def _prepared_tls() -> ssl.SSLContext:
@@ -212,18 +271,6 @@ def _prepared_tls() -> ssl.SSLContext:
     httpx.AsyncHTTPTransport(verify=tls)
     anyio.run(anyio.sleep, 0)
     return tls
-
-
-def _connection_cause(error: BaseException) -> str:
-    """What ended the connection. A certificate that is not trusted is said to be: the list of authorities may be ours."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            name = certificate_variable()
-            source = "" if name is None else f"; those that are trusted come from the environment variable {name}"
-            return f"its certificate is not trusted: {cause.verify_message}{source}"
-        cause = cause.__cause__ or cause.__context__
-    return type(error).__name__
 
 
 def _max_age(cache_control: str) -> int | None:

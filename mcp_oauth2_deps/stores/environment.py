@@ -4,6 +4,7 @@ A variable is named, its value never: the URL of a proxy may hold a password. Th
 """
 
 import os
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,6 +56,18 @@ def certificate_fault() -> str | None:
     if certificate_variable() == "SSL_CERT_DIR" and not Path(os.environ["SSL_CERT_DIR"]).is_dir():
         return "the environment variable SSL_CERT_DIR names no directory; correct or unset it"
     return None
+
+
+def connection_cause(error: BaseException) -> str:
+    """What ended the connection. A certificate that is not trusted is said to be: the list of authorities may be ours."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            name = certificate_variable()
+            source = "" if name is None else f"; those that are trusted come from the environment variable {name}"
+            return f"its certificate is not trusted: {cause.verify_message}{source}"
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
 
 
 def _proxy_names() -> dict[str, str]:

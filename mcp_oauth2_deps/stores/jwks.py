@@ -275,6 +275,8 @@ class JWKSStore:
             except DocumentError:
                 if record.metadata is None:
                     raise
+        if record.metadata.jwks_uri is None:
+            raise DocumentError("its metadata names no jwks_uri; use the setting jwks_uri if the issuer has one")
         return record.metadata.jwks_uri
 
     def _keep(self, issuer: str, key_set: KeySet, max_age: int | None, outage: float) -> KeySet:

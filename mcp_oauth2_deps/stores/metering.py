@@ -6,7 +6,9 @@ library, do not belong here.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -22,6 +24,9 @@ _LEAST_COST = 256
 _MAX_COST = 2 * 1024 * 1024
 
 
+_counting: ContextVar["Meter"] = ContextVar("mcp_oauth2_deps_meter")
+
+
 class Meter:
     """Counts what reading one answer has cost so far, and ends it when it costs more than any sound answer does.
 
@@ -32,18 +37,21 @@ class Meter:
         self._cost = 0
         self._lines = 0
 
-    async def trace(self, _: str, info: dict[str, Any]) -> None:
-        """Takes the events of the HTTP library's `trace` extension: every network stream it opens is read through this meter."""
-        stream: Any = info.get("return_value")
-        if hasattr(stream, "start_tls"):
-            stream.read = partial(self._read, stream.read)
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """While the block lasts, all that this task reads from a metered stream counts here."""
+        before = _counting.set(self)
+        try:
+            yield
+        finally:
+            _counting.reset(before)
 
     def count_piece(self) -> None:
         """Notes that a piece of the body arrived."""
         self._lines = 0
         self._cost += _LEAST_COST
 
-    async def _read(self, read: Callable[..., Awaitable[bytes]], max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  # the stream's own signature
+    async def read(self, read: Callable[..., Awaitable[bytes]], max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  # the stream's own signature
         """As `read` of the stream.
 
         Raises:
@@ -59,3 +67,17 @@ class Meter:
         self._cost += max(len(data), _LEAST_COST)
         self._lines += data.count(b"\n")
         return data
+
+
+async def trace(_: str, info: dict[str, Any]) -> None:
+    """Takes the events of the HTTP library's `trace` extension: every network stream it opens is metered.
+
+    A connection may be kept for further exchanges, each with a meter of its own, so the one that counts is looked up each time.
+    """
+    stream: Any = info.get("return_value")
+    if hasattr(stream, "start_tls"):
+        stream.read = partial(_metered, stream.read)
+
+
+async def _metered(read: Callable[..., Awaitable[bytes]], max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  # the stream's own signature
+    return await _counting.get().read(read, max_bytes, timeout)

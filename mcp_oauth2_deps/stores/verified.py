@@ -43,3 +43,7 @@ class VerifiedTokens:
     def remember(self, digest: bytes, verified: Verified) -> None:
         """Keeps a token that was just verified in full."""
         self._entries[digest] = verified
+
+    def forget(self, digest: bytes) -> None:
+        """Drops a token that was found to be good no more."""
+        self._entries.pop(digest, None)

@@ -74,7 +74,7 @@ def test_the_metadata_is_the_same_whatever_is_said(attacked, wire, documents, ho
 def test_the_challenge_is_the_same_whatever_is_said(attacked, wire, forge, host, fields):
     fields = _sendable(attacked, fields)
     refused(wire.send(*fields, host=host), reason="missing_credentials")
-    refused(wire.bearer("x", *fields, host=host), reason="malformed")
+    refused(wire.bearer("x", *fields, host=host), reason="opaque")
     refused(wire.bearer(forge.token(scope="b"), *fields, host=host), reason="insufficient_scope (a)")
     refused(wire.send(b"Authorization: Bearer", *fields, host=host), reason="malformed_credentials")
 

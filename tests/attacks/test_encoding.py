@@ -91,26 +91,31 @@ SEGMENTS = {
 }
 SEGMENTS |= by("signature", OTHER_BYTES)
 SHAPES = {
-    "RFC 7515 3.1: no dot": lambda forge: forge.token().replace(".", ""),
-    "RFC 7515 3.1: two parts": lambda forge: forge.token().rpartition(".")[0],
     "RFC 7515 3.1: two parts and a dot": lambda forge: forge.token().rpartition(".")[0] + ".",
-    "RFC 7515 3.1: four parts": lambda forge: forge.token() + ".AAAA",
-    "RFC 7516 3.1: five parts": lambda forge: forge.token() + ".AAAA.AAAA",
-    "RFC 7515 3.1: six parts": lambda forge: forge.token() + "." + forge.token(),
-    "RFC 7515 3.1: a dot in front": lambda forge: "." + forge.token(),
-    "RFC 7515 3.1: a dot behind": lambda forge: forge.token() + ".",
     "RFC 7515 3.1: dots only": lambda forge: "..",
-    "RFC 7515 3.1: one dot": lambda forge: ".",
-    "RFC 7515 3.1: very many dots": lambda forge: "." * 16000,
     "RFC 7515 3.1: an empty payload": lambda forge: forge.mint(payload=""),
-    "RFC 7516 3.1: a JWE": lambda forge: ".".join([base64url(b'{"alg":"dir","enc":"A128GCM"}'), "", "AAAA", "AAAA", "AAAA"]),
     "SD-JWT 4: a disclosure behind a tilde": lambda forge: forge.token() + "~WyJzYWx0IiwgInNjb3BlIiwgImFkbWluIl0~",
     "PASETO": lambda forge: "v2.public.AAAA",
     "RFC 7515 2: padding behind the signature": lambda forge: forge.token() + "=",
     "RFC 7515 2: padding twice behind the signature": lambda forge: forge.token() + "==",
     # The same bytes by another last character.
     "RFC 7515 2: spare bits in the signature": lambda forge: respelt(forge, 2, spare_bits),
+    "RFC 7515 3.1: four parts": lambda forge: forge.token() + ".AAAA",
+    "RFC 7515 3.1: six parts": lambda forge: forge.token() + "." + forge.token(),
+    "RFC 7515 3.1: a dot behind": lambda forge: forge.token() + ".",
+}
+# What could not be taken for a JWT, where nobody is there to be asked about it.
+OPAQUE = {
+    "RFC 7515 3.1: no dot": lambda forge: forge.token().replace(".", ""),
+    "RFC 7515 3.1: two parts": lambda forge: forge.token().rpartition(".")[0],
+    "RFC 7515 3.1: a dot in front": lambda forge: "." + forge.token(),
+    "RFC 7515 3.1: one dot": lambda forge: ".",
+    "RFC 7515 3.1: very many dots": lambda forge: "." * 16000,
     "rule A4: 16 KiB": lambda forge: "a" * LIMIT,
+}
+ENCRYPTED = {
+    "RFC 7516 3.1: five parts": lambda forge: forge.token() + ".AAAA.AAAA",
+    "RFC 7516 3.1: a JWE": lambda forge: ".".join([base64url(b'{"alg":"dir","enc":"A128GCM"}'), "", "AAAA", "AAAA", "AAAA"]),
 }
 NO_BEARER = {
     "RFC 7515 7.2: JSON serialization": lambda forge: json.dumps({"payload": "AAAA"}),
@@ -150,6 +155,8 @@ DUPLICATES = {
 ROWS = rows(
     SEGMENTS
     | by("malformed", SHAPES | DUPLICATES)
+    | by("opaque", OPAQUE)
+    | by("encrypted", ENCRYPTED)
     | by("malformed_credentials", NO_BEARER)
     | by("oversized_credentials", OVERSIZED)
 )

@@ -28,7 +28,7 @@ def jwt(alg, **more):
 
 
 # Opaque refresh tokens, ID tokens for the client alone, and access tokens for the resource that was asked for.
-USUAL = {"id_token": "audience (aud)", "refresh_token": "malformed", "elsewhere": "audience (aud)"}
+USUAL = {"id_token": "audience (aud)", "refresh_token": "opaque", "elsewhere": "audience (aud)"}
 ROWS = [
     Row("oidc_provider", oidc_provider.running, jwt("ES256"), USUAL),
     Row("oidc_provider-documents", oidc_provider.with_client_documents, jwt("ES256"), USUAL),

@@ -246,7 +246,7 @@ def test_rfc9068_4_strictly_another_type_is_refused(strict_call, refused, typ):
 
 
 def test_rfc9068_4_an_encrypted_token_is_refused(call, refused):
-    refused(call.send("Bearer " + ".".join([base64url(b'{"alg":"dir","enc":"A128GCM"}')] * 5)), reason="malformed")
+    refused(call.send("Bearer " + ".".join([base64url(b'{"alg":"dir","enc":"A128GCM"}')] * 5)), reason="encrypted")
 
 
 @pytest.mark.parametrize("row", ISSUERS.values(), ids=list(ISSUERS))

@@ -41,8 +41,6 @@ async def test_each_of_the_three_forms_is_found_in_order(place):
     ("change", "says"),
     [
         ({"issuer": "https://a.example/t/"}, "another issuer"),
-        ({"jwks_uri": None}, "no jwks_uri"),
-        ({"jwks_uri": 1}, "no jwks_uri"),
     ],
 )
 async def test_a_document_that_does_not_speak_for_the_issuer_is_not_used(change, says):

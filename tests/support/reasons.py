@@ -9,7 +9,7 @@ import re
 # Status and error code by the code of the reason, as `errors.py` documents them.
 _TOKEN_REASONS = """
 malformed algorithm critical_header type id_token issuer unknown_key ambiguous_key signature claim audience audience_missing expired not_yet_valid
-issued_in_future binding
+issued_in_future binding opaque encrypted inactive contradiction not_asked
 """
 _REQUEST_REASONS = "multiple_credentials malformed_credentials oversized_credentials"
 OUTCOMES = {"missing_credentials": (401, None), "insufficient_scope": (403, "insufficient_scope")}
