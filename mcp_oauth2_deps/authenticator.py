@@ -21,7 +21,6 @@ from mcp_oauth2_deps.protocol.confirmations import verify_provable
 from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
 from mcp_oauth2_deps.protocol.policy import any_header_of
 from mcp_oauth2_deps.protocol.scopes import transitive_hierarchy
-from mcp_oauth2_deps.protocol.token_forms import nobody_can_judge
 from mcp_oauth2_deps.protocol.urls import origin_of
 from mcp_oauth2_deps.providers.hints import HINTS
 from mcp_oauth2_deps.settings import OAuth2Settings
@@ -31,7 +30,7 @@ from mcp_oauth2_deps.stores.jwks import JWKSStore
 from mcp_oauth2_deps.stores.loaded_keys import KeysStatus
 from mcp_oauth2_deps.stores.verified import VerifiedTokens
 from mcp_oauth2_deps.trusted_issuers import FixedIssuers, KeySources
-from mcp_oauth2_deps.verifiers import ForeignVerifier, Verifier
+from mcp_oauth2_deps.verifiers import ForeignVerifier, Verifier, first_verified
 
 _LONGEST_SLEEP = 60.0
 
@@ -261,7 +260,7 @@ class Authenticator:
         known = None if memory is None else memory.find(digest, self._now(), self.leeway)
         verified = known
         if verified is None:
-            verified = await _first_verified(presented, self._live_verifiers if live else self._verifiers)
+            verified = await first_verified(presented, self._live_verifiers if live else self._verifiers)
         # For every request: who presents a token that is remembered may be another caller than the one before.
         try:
             if verified.confirmation is not None or presented.scheme != "bearer":
@@ -297,11 +296,3 @@ class Authenticator:
         for binding in self._bindings:
             if not binding.members.isdisjoint(confirmation.members):
                 await binding.prove(confirmation, presented)
-
-
-async def _first_verified(presented: Presented, verifiers: Sequence[Verifier]) -> Verified:
-    for verifier in verifiers:
-        verified = await verifier.verify(presented)
-        if verified is not None:
-            return verified
-    raise nobody_can_judge(presented.token)

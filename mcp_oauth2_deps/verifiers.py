@@ -4,11 +4,12 @@ The rules about a JWT do not belong here, nor the memory of verified tokens.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from mcp_oauth2_deps.errors import InvalidTokenError, OAuth2Error, StoreUnavailableError
 from mcp_oauth2_deps.models import AccessToken, Presented, Verified
+from mcp_oauth2_deps.protocol.token_forms import nobody_can_judge
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,19 @@ class ForeignVerifier:
         name = type(self._verifier).__name__
         logger.error("the verifier %s failed: %s. It must raise InvalidTokenError for a token that is not good", name, cause)
         return StoreUnavailableError(f"the verifier {name} failed", retry_after=_RETRY_AFTER)
+
+
+async def first_verified(presented: Presented, verifiers: Sequence[Verifier]) -> Verified:
+    """What the first verifier says that knows the token.
+
+    Raises:
+        OAuth2Error: it is not good, or none knows it.
+    """
+    for verifier in verifiers:
+        verified = await verifier.verify(presented)
+        if verified is not None:
+            return verified
+    raise nobody_can_judge(presented.token)
 
 
 def _place_of(error: Exception) -> str:
