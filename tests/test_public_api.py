@@ -23,7 +23,7 @@ SNAPSHOT = Path(__file__).parent / "support/public_api.txt"
 MODULES = (mcp_oauth2_deps, mcp_oauth2_deps.errors, mcp_oauth2_deps.mcp, mcp_oauth2_deps.providers, mcp_oauth2_deps.testing)
 # What FastAPI and pydantic ask of a class, and what the routes ask of a table of scopes.
 NOT_FOR_USERS = {"model", "scheme_name", "auto_error", "gate", "settings_customise_sources"}
-NOT_FOR_USERS |= {"asks_whether_ruled", "needed_for", "rules_without"}
+NOT_FOR_USERS |= {"asks_whether_ruled", "cannot_compare", "for_values_of", "needed_for", "rules_without"}
 _IN_A_MODULE = re.compile(r"\b(?:mcp_oauth2_deps|collections|typing|fastapi|starlette|pathlib)\.(?:\w+\.)*(?=\w)")
 
 

@@ -207,7 +207,12 @@ class MCPRoutes:
             return
         try:
             if decision.needed is None:
-                if not decision.failed:
+                if self._table.cannot_compare(message):
+                    logger.info(
+                        "denied: a URI cannot be compared with the rules; it is encoded too often, has a control character, or a "
+                        "scheme, host or path that programs repair"
+                    )
+                elif not decision.failed:
                     logger.info("denied: one of the %s has no rule; give it one, or set default='method'", message.kind)
                 raise InsufficientScopeError(required=(), granted=token.scopes, missing=())
             self._scheme.gate.verify(requirement, token)

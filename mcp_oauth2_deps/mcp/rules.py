@@ -40,7 +40,7 @@ class Decision(NamedTuple):
         needed: the scopes beyond those of every call; a `PublicRequirement` where not even a token is; none when it is never let
             through.
         places: where mounted servers will execute it.
-        failed: whether it is not let through because the engine failed when it was asked.
+        failed: whether it is not let through because the engine could not be asked about it, which has a line in the log already.
     """
 
     needed: ScopeRequirement | None
@@ -117,7 +117,7 @@ class Rulebook:
                 self._tell_of(now.passed_by)
                 if sum(map(now.steps, message.names)) > _MOST_STEPS:
                     logger.warning("denied: the templates of the server could take too long to match a URI of this length")
-                    return Decision(None)
+                    return Decision(None, failed=True)
                 first = message.names[0]
                 served = now.serving(first)
                 needed = await self._needed_for(message, lambda name: served if name == first else now.serving(name))

@@ -184,6 +184,10 @@ class ToolScopes:
         rule = self.by_method.get(method)
         return PUBLIC.requirement if rule is None and method in _HANDSHAKE and self.is_mixed else rule
 
+    def cannot_compare(self, message: Message) -> bool:
+        """Whether one of its URIs cannot be compared with the rules, and is denied for that."""
+        return message.kind == "resources" and bool(self.resources) and not all(read_uri(name).readings for name in message.names)
+
     def rules_without(self, kind: str, names: Iterable[str]) -> list[str]:
         """The names in this table that stand for one thing only, and for none of these."""
         if kind != "resources":

@@ -1,5 +1,6 @@
 """What a message needs: by method, by name, at the function; and what the answer to a shortfall says."""
 
+import logging
 import re
 
 import httpx
@@ -516,9 +517,15 @@ async def test_a_uri_that_the_engine_will_refuse_needs_what_its_template_says(ki
         assert (let_in.status_code, let_in.json()["id"]) == (200, 1)
 
 
-async def test_a_uri_with_a_control_character_is_denied_to_everybody(kind, serve):
+async def test_a_uri_with_a_control_character_is_denied_to_everybody(kind, serve, caplog):
+    caplog.set_level(logging.INFO)
     async with serve(build(kind), **OPTIONS) as make_caller:
         for granted in (["mcp:use"], ["mcp:use", "memo:read"]):
             answer = await make_caller(scopes=granted).rpc("resources/read", {"uri": "memo:///declared/\0"})
             assert answer.status_code == 403
             assert "scope=" not in answer.headers["www-authenticate"].partition(", resource_metadata")[0]
+            assert "denied: a URI cannot be compared with the rules" in caplog.text
+            assert "has no rule" not in caplog.text
+            caplog.clear()
+        await make_caller(scopes=["mcp:use"]).rpc("resources/read", {"uri": "memo://elsewhere"})
+        assert ("has no rule" in caplog.text, "cannot be compared" in caplog.text) == (True, False)
