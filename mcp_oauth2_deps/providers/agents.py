@@ -123,7 +123,7 @@ def descope(*, project: str, server: str = "", audience: Words = ()) -> IssuerPo
 
 
 def scalekit(*, environment: str, resource: str, audience: Words = ()) -> tuple[IssuerPolicy, ...]:
-    """Scalekit. Tokens come from two issuers, the environment and the resource, while it moves from one to the other.
+    """Scalekit. Tokens come from two issuers, the resource and the environment; clients log in at the first.
 
     Args:
         environment: the environment's host name.
@@ -134,19 +134,15 @@ def scalekit(*, environment: str, resource: str, audience: Words = ()) -> tuple[
         ProviderError: a word is malformed.
 
     Example:
-        >>> scalekit(environment="acme.scalekit.com", resource="res_123")[1].issuer
+        >>> scalekit(environment="acme.scalekit.com", resource="res_123")[0].issuer
         'https://acme.scalekit.com/resources/res_123'
     """
     ask = Ask("scalekit")
     root = f"https://{ask.host('environment', environment, 'acme.scalekit.com')}"
     resource = ask.segment("resource", resource, "res_123456789")
     audiences = (resource, *ask.identifiers("audience", audience, _AUDIENCE))
+    login = f"{root}/resources/{resource}"
     return tuple(
-        IssuerPolicy(
-            provider=ask.provider,
-            issuer=issuer,
-            audience=audiences,
-            algorithms=("RS256",),
-        )
-        for issuer in (root, f"{root}/resources/{resource}")
+        IssuerPolicy(provider=ask.provider, issuer=issuer, authorization_server=login, audience=audiences, algorithms=("RS256",))
+        for issuer in (login, root)
     )

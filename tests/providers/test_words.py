@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from mcp_oauth2_deps import OAuth2Settings
 from mcp_oauth2_deps.providers import ProviderError, entra, okta, scalekit, stytch
 from mcp_oauth2_deps.providers.by_name import PRESETS
 from mcp_oauth2_deps.providers.examples import EXAMPLES
@@ -162,6 +163,21 @@ def test_without_a_domain_of_its_own_stytch_has_an_issuer_that_is_no_url():
     )
     assert len(policy.warnings) == 2
     assert stytch(project="project-live-1").jwks_uri == "https://api.stytch.com/v1/sessions/jwks/project-live-1"
+
+
+# Where clients are sent to log in, where that is not the issuer of their tokens.
+LOGINS = {
+    EXAMPLES["scalekit"]: ["https://acme.scalekit.com/resources/res_123456789"],
+    EXAMPLES["entra"]: [f"https://login.microsoftonline.com/{words_of('entra')['tenant']}/v2.0"],
+    f"{EXAMPLES['entra']} v=1": [f"https://login.microsoftonline.com/{words_of('entra')['tenant']}/v2.0"],
+    "stytch project=project-test-1": [],
+}
+
+
+@pytest.mark.parametrize("line", LOGINS)
+def test_clients_log_in_where_they_find_the_way(line):
+    settings = OAuth2Settings(provider=line, resource="https://api.example.com/mcp")
+    assert list(settings.authorization_servers) == LOGINS[line]
 
 
 def test_scalekit_has_two_issuers():
