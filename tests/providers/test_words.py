@@ -2,10 +2,13 @@
 
 import inspect
 import json
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mcp_oauth2_deps import OAuth2Settings
 from mcp_oauth2_deps.providers import ProviderError, entra, okta, scalekit, stytch
@@ -119,8 +122,8 @@ def test_a_domain_name_is_no_tenant_because_tokens_do_not_hold_it():
 def test_several_tenants_make_a_template():
     app = words_of("entra")["app"]
     tenants = ("72f988bf-86f1-41af-91ab-2d7cd011db47", "9188040D-6c67-4c5b-b112-36a304b66dad")
-    for given in (tenants, ",".join(tenants), list(tenants)):
-        policy = entra(tenant=given, app=app, v=1)
+    for several in (tenants, ",".join(tenants), list(tenants)):
+        policy = entra(tenant=several, app=app, v=1)
         assert policy.issuer == "https://sts.windows.net/{tenant}/"
         assert policy.tenants == (tenants[0], tenants[1].lower())
     with pytest.raises(ProviderError, match="needs a GUID as 'tenant'"):
@@ -182,6 +185,32 @@ def test_clients_log_in_where_they_find_the_way(line):
 
 def test_scalekit_has_two_issuers():
     assert len(scalekit(environment="acme.scalekit.com", resource="res_1")) == 2
+
+
+@given(
+    part=st.sampled_from([part for part in PARTS if part[1] not in COMPARED | WHOLE_URLS]),
+    value=st.text(max_size=40) | st.from_regex(r"[A-Za-z0-9._~%/?#@:{}-]{0,20}", fullmatch=True),
+)
+def test_whatever_is_accepted_has_only_characters_that_stay_in_their_place(part, value):
+    name, word = part
+    try:
+        made = policies(name, **{word: value})
+    except ProviderError:
+        return
+    assert re.fullmatch(r"[A-Za-z0-9._~,-]*", value, re.ASCII)
+    for policy in made:
+        assert not {"..", "."} & set(policy.issuer.split("/"))
+
+
+@given(
+    text=st.text(max_size=60) | st.from_regex(r"(auth0|entra|okta|zitadel)( [a-z]{1,8}=['\";a-z.\n]{0,9}){0,3}", fullmatch=True)
+)
+def test_a_line_of_any_text_is_a_policy_or_a_sentence(text):
+    try:
+        said = policies_of(text)
+    except ProviderError as error:
+        said = str(error)
+    assert 0 < len(said) < 700
 
 
 # The issuers that providers themselves published, by the line that makes them.
