@@ -16,7 +16,7 @@ from mcp_oauth2_deps.explanations import Trusted, explain
 from mcp_oauth2_deps.instrumentation.logging import log_trust_warnings, logged
 from mcp_oauth2_deps.introspection_verifier import AskedIssuer, Way, asked_issuer, in_order
 from mcp_oauth2_deps.jwt_verifier import JWTVerifier
-from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, Verified, digest_of
+from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, digest_of
 from mcp_oauth2_deps.protocol.confirmations import verify_provable
 from mcp_oauth2_deps.protocol.jws import MAX_TOKEN_BYTES
 from mcp_oauth2_deps.protocol.policy import any_header_of
