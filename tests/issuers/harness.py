@@ -19,6 +19,12 @@ from mcp_oauth2_deps.testing import login_headless
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parents[1] / "build" / "issuers"
+# What the guarded server is given where an issuer's tokens are opaque: each such issuer knows it by these.
+INTROSPECTION = {
+    "MCP_OAUTH2_INTROSPECTION": "opaque",
+    "MCP_OAUTH2_CLIENT_ID": "guard",
+    "MCP_OAUTH2_CLIENT_SECRET": "guards-secret",
+}
 SCOPES = ("mcp:use", "files:read", "files:write")
 
 
@@ -50,8 +56,8 @@ class Row(NamedTuple):
 
     name: str
     running: Callable
-    header: Mapping[str, str]
-    """The header of its access tokens, without the value of `kid`."""
+    header: Mapping[str, str] | None
+    """The header of its access tokens, without the value of `kid`; None where these are opaque."""
     refused: Mapping[str, str]
     host: str | None = None
 

@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 from client_document import client_document
-from issuers.harness import Issuer
+from issuers.harness import INTROSPECTION, Issuer
 from processes import oidc_provider_process
 
 
@@ -11,6 +11,12 @@ from processes import oidc_provider_process
 def running(folder, _resource):
     with oidc_provider_process("login.mjs", folder / "stderr.log") as url:
         yield Issuer(url, subject="alice")
+
+
+@contextmanager
+def opaque(folder, _resource):
+    with oidc_provider_process("login.mjs", folder / "stderr.log", OPAQUE="yes") as url:
+        yield Issuer(url, subject="alice", settings=INTROSPECTION)
 
 
 @contextmanager
