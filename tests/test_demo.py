@@ -16,8 +16,9 @@ from processes import free_port, program
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches a whole console there, this test run too")
-def test_the_lines_to_paste_say_401_403_200_and_give_a_token_and_ctrl_c_ends_it_cleanly():
-    with running_demo() as demo:
+@pytest.mark.parametrize("options", [[], ["--opaque"]])
+def test_the_lines_to_paste_say_401_403_200_and_give_a_token_and_ctrl_c_ends_it_cleanly(options):
+    with running_demo(*options) as demo:
         answers = [
             subprocess.run(
                 [program("curl", "curl"), *shlex.split(line)[1:], "-s"], capture_output=True, text=True, check=True
@@ -31,6 +32,10 @@ def test_the_lines_to_paste_say_401_403_200_and_give_a_token_and_ctrl_c_ends_it_
     assert 'scope="files:read mcp:use"' in answers[1]
     assert json.loads(answers[2].splitlines()[-1])["subject"] == "demo"
     assert json.loads(answers[3])["scope"] == "files:write mcp:use"
+    opaque = json.loads(answers[3])["access_token"].count(".") == 0
+    assert opaque is bool(options)
+    if opaque:
+        assert json.loads(answers[4])["scope"] == "files:read mcp:use"
     assert demo.process.returncode == 0
     assert rest.strip() == "Stopped."
     assert "Traceback" not in errors

@@ -25,6 +25,8 @@ except ImportError as error:
 
 _CLIENT = "demo"
 _SWAGGER_CLIENT = "swagger-ui"
+# As which the guarded app asks the issuer about opaque tokens.
+_SERVER_CLIENT = "demo-server"
 # Where MCP Inspector runs in a browser.
 _INSPECTOR = ("http://localhost:6274", "http://127.0.0.1:6274")
 
@@ -51,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m mcp_oauth2_deps.demo", description="For development, on loopback only.")
     parser.add_argument("--port", type=int, default=8000, help="port of the guarded app (default 8000)")
     parser.add_argument("--issuer-port", type=int, default=9000, help="port of the development issuer (default 9000)")
+    parser.add_argument("--opaque", action="store_true", help="opaque tokens: the app asks the issuer about each (RFC 7662)")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("mcp_oauth2_deps").setLevel(logging.INFO)
@@ -63,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
             option, port = "--issuer-port", options.issuer_port
             # A secret that is the same everywhere would let any program or page that knows this demo fetch tokens.
             secret = token_urlsafe(24)
-            issuer = stack.enter_context(_make_issuer(base, secret).serve(port))
+            issuer = stack.enter_context(_make_issuer(base, secret, opaque=options.opaque).serve(port))
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or "no such port"
             message = f"Port {port} on 127.0.0.1 cannot be used ({reason}); choose another with {option}."
@@ -74,17 +77,21 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _make_issuer(base: str, secret: str) -> DevelopmentIssuer:
+def _make_issuer(base: str, secret: str, *, opaque: bool) -> DevelopmentIssuer:
     resource = f"{base}/mcp"
     pages = (base, base.replace("127.0.0.1", "localhost"))
     clients = {
         _CLIENT: Client(secret, frozenset(SCOPES)),
+        _SERVER_CLIENT: Client(token_urlsafe(24)),
         _SWAGGER_CLIENT: Client(redirect_uris=tuple(page + REDIRECT_PATH for page in pages), name="Swagger UI of the demo"),
     }
-    return DevelopmentIssuer(algorithm="ES256", audience=resource, resources=[resource], scopes=SCOPES, clients=clients)
+    return DevelopmentIssuer(
+        algorithm="ES256", audience=resource, resources=[resource], scopes=SCOPES, clients=clients, opaque=opaque
+    )
 
 
 def _serve(issuer: DevelopmentIssuer, listener: socket, base: str, secret: str) -> None:
+    asked = {"client_id": _SERVER_CLIENT, "client_secret": issuer.clients[_SERVER_CLIENT].secret}
     settings = OAuth2Settings(
         issuer=issuer.url,
         resource=f"{base}/mcp",
@@ -92,6 +99,8 @@ def _serve(issuer: DevelopmentIssuer, listener: socket, base: str, secret: str) 
         cors_origins=_INSPECTOR,
         swagger_client_id=_SWAGGER_CLIENT,
         allow_insecure_http=True,
+        introspection="opaque" if issuer.opaque else "off",
+        **(asked if issuer.opaque else {}),
     )
     # A client that keeps a stream open must not keep the demo from ending.
     config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=2)
@@ -105,6 +114,10 @@ def _announcement(issuer: DevelopmentIssuer, settings: OAuth2Settings, base: str
     narrow, right = (_fetch_token(issuer, form | {"scope": scope}) for scope in ("mcp:use", "mcp:use files:read"))
     call = f"curl -i {base}/files"
     fetch = " ".join([f"curl -s {issuer.url}/token", *(f"-d {name}={value}" for name, value in form.items())])
+    ask = f"""
+What the issuer says of that token; the app asks the same, as a client of its own, at most every ten seconds
+curl -s -u {_CLIENT}:{secret} {issuer.url}/introspect -d token={right}
+"""
     return f"""
 For development only, reachable from this machine only; the keys are new at each start. Ctrl-C stops both servers.
 
@@ -132,7 +145,7 @@ With the right token: 200, and who is calling
 
 Another token, for the scopes that you name
 {fetch} -d "scope=mcp:use files:write"
-"""
+{ask if issuer.opaque else ""}"""
 
 
 def _fetch_token(issuer: DevelopmentIssuer, form: dict[str, str]) -> str:

@@ -36,15 +36,15 @@ class Demo:
 
 
 @contextmanager
-def running_demo():
+def running_demo(*options):
     """The demo while the block runs; it is killed at the end."""
     port, issuer_port = free_port(), free_port()
-    command = [*COMMAND, "--port", str(port), "--issuer-port", str(issuer_port)]
+    command = [*COMMAND, "--port", str(port), "--issuer-port", str(issuer_port), *options]
     with Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             text, lines = "", []
             # The last line to paste ends what it prints.
-            while len(lines) < 4 and (line := process.stdout.readline()):
+            while len(lines) < (5 if "--opaque" in options else 4) and (line := process.stdout.readline()):
                 text += line
                 lines += [line] if line.startswith("curl") else []
             secret = re.search(r"secret of this start is (\S+)", text)
