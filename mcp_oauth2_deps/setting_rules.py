@@ -6,6 +6,9 @@ How the failure is written does not belong here.
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationInfo
 
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS
 from mcp_oauth2_deps.protocol.scopes import is_scope_token, transitive_hierarchy
@@ -41,6 +44,20 @@ def trustworthy_url(url: str, *, allow_insecure_http: bool, query_allowed: bool 
     return url
 
 
+def trusted(url: str | None, info: ValidationInfo, *, query_allowed: bool = True) -> str | None:
+    """The URL of a setting, fit to be trusted; none where none is given.
+
+    Raises:
+        ValueError: it is not fit.
+    """
+    return None if url is None else trustworthy_url(url, allow_insecure_http=http_allowed(info), query_allowed=query_allowed)
+
+
+def http_allowed(info: ValidationInfo) -> bool:
+    """Whether `http` is accepted for loopback hosts. Where that setting itself is wrong, no URL is called wrong because of it."""
+    return bool(info.data.get("allow_insecure_http", True))
+
+
 def clean_identifiers(value: tuple[str, ...]) -> tuple[str, ...]:
     """The identifiers, none of them empty or with white space at an end.
 
@@ -48,9 +65,40 @@ def clean_identifiers(value: tuple[str, ...]) -> tuple[str, ...]:
         ValueError: one is.
     """
     for text in value:
-        if not text or text != text.strip() or not text.isprintable():
-            raise ValueError(f"{text!r} is empty or has white space at an end; remove it")
+        clean_identifier(text)
     return value
+
+
+def clean_identifier(text: str) -> str:
+    """The text, not empty, without white space at an end, and printable.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not text or text != text.strip() or not text.isprintable():
+        raise ValueError(f"{text!r} is empty or has white space at an end; remove it")
+    return text
+
+
+def refuse_placeless_metadata(url: str | None) -> None:
+    """Guarantees that the URL of the metadata, where it is given, has a path.
+
+    Raises:
+        PydanticCustomError: it has none.
+    """
+    if url and not urlsplit(url).path.strip("/"):
+        raise setting_problem("metadata_url", f"{url!r} has no path; the document needs a place of its own")
+
+
+def refuse_strict_without_audience(clients: Collection[str], *, strict: bool) -> None:
+    """Guarantees that nobody demands `aud` to the letter, and does without it.
+
+    Raises:
+        PydanticCustomError: somebody does.
+    """
+    if clients and strict:
+        text = "names clients whose tokens have no aud, which the setting strict_at_jwt demands; leave out one of them"
+        raise setting_problem("clients", text)
 
 
 def asymmetric_algorithms(value: tuple[str, ...]) -> tuple[str, ...]:

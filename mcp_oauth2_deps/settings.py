@@ -7,7 +7,6 @@ import os
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -39,12 +38,16 @@ from mcp_oauth2_deps.setting_policies import (
 from mcp_oauth2_deps.setting_rules import (
     asymmetric_algorithms,
     claim_names,
+    clean_identifier,
     clean_identifiers,
     fit_prefix,
+    http_allowed,
     refuse_more_than_policies,
+    refuse_placeless_metadata,
+    refuse_strict_without_audience,
     refuse_two_names,
     scope_names,
-    trustworthy_url,
+    trusted,
 )
 from mcp_oauth2_deps.setting_sources import (
     comma_separated,
@@ -180,6 +183,10 @@ class OAuth2Settings(BaseSettings):
     """The public client as which Swagger UI logs in. Default: none."""
     metadata_url: str | None = None
     """Public URL of the RFC 9728 document, where a proxy does not serve its standard place. Default: made of the resource."""
+    resource_name: Annotated[str, AfterValidator(clean_identifier)] | None = None
+    """What clients call this server when they ask a person to log in. Default: none."""
+    resource_documentation: str | None = None
+    """URL of a page for developers of clients. Default: none."""
     cors_origins: _Identifiers = ()
     """Browser origins that may call MCP routes, separated by commas. Default: none."""
     allowed_hosts: _Names = ()
@@ -248,21 +255,23 @@ class OAuth2Settings(BaseSettings):
     @field_validator("provider", "issuers")
     @classmethod
     def _trustworthy_issuers(cls, value: tuple[IssuerPolicy, ...], info: ValidationInfo) -> tuple[IssuerPolicy, ...]:
-        return trustworthy_policies(value, allow_insecure_http=_http_allowed(info))
+        return trustworthy_policies(value, allow_insecure_http=http_allowed(info))
 
     @field_validator("issuer")
     @classmethod
     def _trustworthy_names(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         for url in value:
-            _trusted(url, info, query_allowed=False)
+            trusted(url, info, query_allowed=False)
         if len(set(value)) != len(value) or not (value or named_otherwise(info)):
             raise ValueError("is empty or names an issuer twice")
         return value
 
-    @field_validator("resource", "jwks_uri", "introspection_url", "authorization_url", "token_url", "metadata_url")
+    @field_validator(
+        "resource", "jwks_uri", "introspection_url", "authorization_url", "token_url", "metadata_url", "resource_documentation"
+    )
     @classmethod
     def _trustworthy_urls(cls, value: str | None, info: ValidationInfo) -> str | None:
-        return _trusted(value, info)
+        return trusted(value, info)
 
     @field_validator("audience", "clients", "cors_origins", "allowed_hosts")
     @classmethod
@@ -271,13 +280,10 @@ class OAuth2Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if self.metadata_url and not urlsplit(self.metadata_url).path.strip("/"):
-            raise setting_problem("metadata_url", f"{self.metadata_url!r} has no path; the document needs a place of its own")
+        refuse_placeless_metadata(self.metadata_url)
         refuse_two_names(self.model_fields_set, self.provider)
         refuse_more_than_policies(self.model_fields_set, self.issuers)
-        if self.clients and self.strict_at_jwt:
-            text = "names clients whose tokens have no aud, which the setting strict_at_jwt demands; leave out one of them"
-            raise setting_problem("clients", text)
+        refuse_strict_without_audience(self.clients, strict=self.strict_at_jwt)
         if self.jwks_uri and len(self.provider or self.issuer) > 1:
             raise setting_problem("jwks_uri", "is possible with a single issuer only; without it keys are discovered")
         if self.soft_age >= self.jwks_cache_ttl:
@@ -287,14 +293,3 @@ class OAuth2Settings(BaseSettings):
         # Says now what would contradict, rather than at the first request.
         _ = self.policies
         return self
-
-
-def _trusted(url: str | None, info: ValidationInfo, *, query_allowed: bool = True) -> str | None:
-    if url is None:
-        return None
-    return trustworthy_url(url, allow_insecure_http=_http_allowed(info), query_allowed=query_allowed)
-
-
-def _http_allowed(info: ValidationInfo) -> bool:
-    # Where the flag itself is wrong, a URL is not called wrong because of it.
-    return bool(info.data.get("allow_insecure_http", True))

@@ -1,6 +1,8 @@
 """Does every file of examples/ run and guard what it says, against a real issuer over HTTP on loopback?"""
 
 import importlib.util
+import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,66 @@ def test_several_issuers(monkeypatch):
                 assert answer.json()["issuer"] == issuer.url
             crossed = staff.token(iss=partners.url, scopes=["files:write"])
             assert client.get("/files", headers={"Authorization": f"Bearer {crossed}"}).status_code == 401
+
+
+def written(path, *entries):
+    path.write_text("\n".join(map(json.dumps, entries)), "utf-8")
+    return str(path)
+
+
+def key_of(key, **more):
+    return {"sha256": sha256(key.encode()).hexdigest(), "subject": "nightly-report", "scopes": ["files:read"], **more}
+
+
+def test_two_ways_in(oauth2_issuer, monkeypatch, tmp_path):
+    keys = [key_of("svc_one"), key_of("svc_two", subject="backup", scopes=["other"]), key_of("a.b.c", subject="dots")]
+    monkeypatch.setenv("SERVICE_KEYS", written(tmp_path / "keys.jsonl", *keys))
+    with TestClient(load("two_ways_in").app) as client:
+
+        def status(token):
+            return client.get("/files", headers={"Authorization": f"Bearer {token}"}).status_code
+
+        answer = client.get("/files", headers={"Authorization": "Bearer svc_one"})
+        assert answer.json() == {"issuer": "keys", "subject": "nightly-report"}
+        answer = client.get("/files", headers=oauth2_issuer.bearer(subject="alice", scopes=["files:read"]))
+        assert answer.json() == {"issuer": oauth2_issuer.url, "subject": "alice"}
+        assert (status("a.b.c"), status("svc_two")) == (200, 403)
+        digest = key_of("svc_one")["sha256"]
+        for wrong in ("svc_on", "svc_one1", "SVC_ONE", digest, "svc_one.svc_one.svc_one"):
+            assert status(wrong) == 401
+        for token in (
+            oauth2_issuer.token(scopes=["files:read"], expires_in=-3600),
+            oauth2_issuer.token(scopes=["files:read"], audience="https://other.example.com"),
+        ):
+            assert status(token) == 401
+        assert client.get("/files", headers={"Authorization": "DPoP svc_one"}).status_code == 401
+        assert client.get("/files", params={"access_token": "svc_one"}).status_code == 401
+
+
+def test_a_jwt_is_no_key_even_where_its_digest_is_written_down(oauth2_issuer, monkeypatch, tmp_path):
+    """Whoever can write the file cannot bring an expired token back to life by it, not even by accident."""
+    expired = oauth2_issuer.token(scopes=["files:read"], expires_in=-3600)
+    monkeypatch.setenv("SERVICE_KEYS", written(tmp_path / "keys.jsonl", key_of(expired), key_of("svc_one")))
+    with TestClient(load("two_ways_in").app) as client:
+        assert client.get("/files", headers={"Authorization": f"Bearer {expired}"}).status_code == 401
+        assert client.get("/files", headers={"Authorization": "Bearer svc_one"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("entries", "sentence"),
+    [
+        ([key_of("x", sha256="abcd")], "key 1: sha256 is not"),
+        ([key_of("x"), key_of("x")], "key 2: sha256 is not the SHA-256 of one key"),
+        ([key_of("x", sha256="svc_one")], "hexadecimal"),
+        ([key_of("x", subject="")], "subject must say"),
+        ([key_of("x", subject=None)], "subject must say"),
+        ([key_of("x", scopes="files:read")], "scopes must be a list"),
+    ],
+)
+def test_a_wrong_line_of_keys_stops_the_start(monkeypatch, tmp_path, entries, sentence):
+    monkeypatch.setenv("SERVICE_KEYS", written(tmp_path / "keys.jsonl", *entries))
+    with pytest.raises(ValueError, match=sentence):
+        load("two_ways_in")
 
 
 @pytest.mark.parametrize("algorithm", SUPPORTED_ALGORITHMS)

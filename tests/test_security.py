@@ -298,6 +298,15 @@ def test_metadata_is_served_where_the_challenge_points_and_at_the_root(make_sche
     assert client.get("/.well-known/oauth-protected-resource/other").status_code == 404
 
 
+def test_metadata_names_the_resource_to_clients_and_their_developers(make_scheme):
+    scheme = make_scheme(resource_name="Files of Acme", resource_documentation="https://api.example.com/docs/mcp")
+    app = FastAPI()
+    app.include_router(scheme.router())
+    document = TestClient(app).get("/.well-known/oauth-protected-resource/mcp").json()
+    assert document["resource_name"] == "Files of Acme"
+    assert document["resource_documentation"] == "https://api.example.com/docs/mcp"
+
+
 def test_metadata_under_a_root_path(auth):
     app = FastAPI()
     app.include_router(auth.router())

@@ -108,10 +108,10 @@ async def test_a_refusal_is_not_asked_about_further(issuer):
     assert (caught.value.reason, second.asked) == ("revoked", [])
 
 
-async def test_a_token_that_nobody_knows_is_malformed(issuer):
+async def test_a_token_that_nobody_knows_is_opaque(issuer):
     with pytest.raises(InvalidTokenError) as caught:
         await authenticator_with(issuer, No()).verify("key-1")
-    assert caught.value.reason == "malformed"
+    assert caught.value.reason == "opaque"
 
 
 @pytest.mark.parametrize(

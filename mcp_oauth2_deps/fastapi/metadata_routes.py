@@ -77,7 +77,11 @@ class MetadataRoutes:
             if asked in _places(settings) or (asked == WELL_KNOWN_PATH and single):
                 scopes = settings.asked_scopes().names(gate.scopes.supported(settings.scopes))
                 return protected_resource_metadata(
-                    resource=settings.resource, issuers=settings.authorization_servers, scopes=scopes
+                    resource=settings.resource,
+                    issuers=settings.authorization_servers,
+                    scopes=scopes,
+                    name=settings.resource_name,
+                    documentation=settings.resource_documentation,
                 )
         return None
 

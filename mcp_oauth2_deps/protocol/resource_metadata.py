@@ -26,8 +26,23 @@ def metadata_url(resource: str, override: str | None = None) -> str:
     return urlunsplit((parts.scheme, parts.netloc, metadata_path(resource), parts.query, ""))
 
 
-def protected_resource_metadata(*, resource: str, issuers: Iterable[str], scopes: Iterable[str] = ()) -> dict[str, Any]:
-    """The document (RFC 9728 section 2). Resource and issuers are published verbatim."""
+def protected_resource_metadata(
+    *,
+    resource: str,
+    issuers: Iterable[str],
+    scopes: Iterable[str] = (),
+    name: str | None = None,
+    documentation: str | None = None,
+) -> dict[str, Any]:
+    """The document (RFC 9728 section 2). Resource and issuers are published verbatim.
+
+    Args:
+        resource: the resource.
+        issuers: where clients log in.
+        scopes: for `scopes_supported`.
+        name: what clients call the resource when they ask a person.
+        documentation: the URL of a page for developers of clients.
+    """
     document: dict[str, Any] = {
         "resource": resource,
         "authorization_servers": list(issuers),
@@ -36,4 +51,5 @@ def protected_resource_metadata(*, resource: str, issuers: Iterable[str], scopes
     supported = [scope for scope in scopes if scope != OFFLINE_ACCESS]
     if supported:
         document["scopes_supported"] = supported
-    return document
+    said = {"resource_name": name, "resource_documentation": documentation}
+    return document | {member: text for member, text in said.items() if text is not None}

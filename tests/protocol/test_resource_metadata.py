@@ -49,6 +49,16 @@ def test_resource_and_issuers_are_published_verbatim():
     }
 
 
+def test_what_clients_show_is_published_where_it_is_given():
+    document = protected_resource_metadata(
+        resource="https://a.example", issuers=(), name="Files of Acme", documentation="https://a.example/docs"
+    )
+    shown = {name: document[name] for name in document if name.startswith("resource_")}
+    assert shown == {"resource_name": "Files of Acme", "resource_documentation": "https://a.example/docs"}
+    document = protected_resource_metadata(resource="https://a.example", issuers=(), name="Files of Acme")
+    assert "resource_documentation" not in document
+
+
 @pytest.mark.parametrize(
     ("scopes", "published"),
     [(("b", "a"), ["b", "a"]), (("offline_access", "a"), ["a"]), (("offline_access",), None), ((), None)],
