@@ -99,6 +99,20 @@ async def test_f10_tokens_made_by_hand_have_one_each(auth, issuer, sent):
     assert len(set(found)) == len(MADE_BY_HAND)
 
 
+def test_f10_a_token_that_stands_where_a_forgotten_one_stood_has_a_stand_in_of_its_own():
+    """Objects that are gone leave their place in memory, and with it their `id`, to others."""
+
+    def stand_in(known, number):
+        caller = Caller(AccessToken(subject=f"user-{number}"), {})
+        return known.user_of(caller, [b"Bearer x"])["user"].access_token.token
+
+    known = Principals()
+    numbers = range(3000)
+    found = [stand_in(known, number) for number in numbers]
+    assert len(set(found)) == len(numbers)
+    assert found == [stand_in(Principals(), number) for number in numbers]
+
+
 async def test_f7_no_part_of_the_token_is_within_reach_of_a_tool(guarded):
     server = FastMCP("curious")
 

@@ -8,9 +8,10 @@ from collections import Counter
 import pytest
 from fastmcp import FastMCP
 from mcp.server.mcpserver import MCPServer
-from mcp_support import result
+from mcp_support import result, text_of
 
 from mcp_oauth2_deps.mcp import ToolScopes, scopes
+from mcp_oauth2_deps.mcp.engines import principals
 from mcp_oauth2_deps.mcp.engines.fastmcp import FastMCPEngine
 from mcp_oauth2_deps.mcp.engines.sdk import SDKEngine
 
@@ -90,6 +91,33 @@ async def test_a_list_for_one_caller_asks_the_engine_once_and_decides_once_about
     assert len(result(answer)[method.partition("/")[0]]) == (MANY if method == "resources/list" else MANY // 2)
     # One more for the message itself.
     assert counts == {"held": 1, "needed_for": MANY + 1}
+
+
+@pytest.mark.parametrize("kind", ["sdk", "fastmcp"])
+async def test_a_tool_is_called_again_without_another_look_at_the_table_or_at_the_token(serve, kind, monkeypatch):
+    """A token that is remembered and a tool that was there at the start are the usual case."""
+    counts = Counter()
+    original, read = ToolScopes.needed_for, principals._text_of
+
+    def needed_for(self, *args, **kwargs):
+        counts["table"] += 1
+        return original(self, *args, **kwargs)
+
+    def read_token(token):
+        counts["token"] += 1
+        return read(token)
+
+    monkeypatch.setattr(ToolScopes, "needed_for", needed_for)
+    monkeypatch.setattr(principals, "_text_of", read_token)
+    async with serve(large(kind), {"default": "method"}, **OPTIONS) as caller:
+        alice, bob = caller(scopes=["a"]), caller(scopes=["a"], subject="bob")
+        counts.clear()
+        for _ in range(3):
+            assert text_of(await alice.call("tool1", text="x")) == "x"
+        assert counts == {"table": 1, "token": 1}
+        # Another token is read for itself, and decided about by what is known of the tool.
+        assert text_of(await bob.call("tool1", text="x")) == "x"
+        assert counts == {"table": 1, "token": 2}
 
 
 @pytest.mark.parametrize("kind", ["sdk", "fastmcp"])

@@ -227,6 +227,27 @@ async def test_a_rule_at_a_function_counts_in_a_tool_that_was_added_later(kind, 
         assert text_of(await caller(scopes=["mcp:use", "later:use"]).call("later")) == "later"
 
 
+@pytest.mark.parametrize("table", [{"tools": {"other": []}, "default": "method"}, {}], ids=["with rules", "without"])
+async def test_a_tool_that_takes_the_place_of_one_that_was_called_is_decided_about_again(kind, serve, table):
+    """What the first one needed is known by its name; what has the name now may need more."""
+    server = MCPServer("test") if kind == "sdk" else FastMCP("test")
+    holder = server if kind == "sdk" else server.local_provider
+    server.tool(name="other")(lambda: "other")
+    server.tool(name="same")(lambda: "first")
+    async with serve(server, table, **OPTIONS) as caller:
+        alice = caller(scopes=[])
+        for _ in range(2):
+            assert text_of(await alice.call("same")) == "first"
+        holder.remove_tool("same")
+        server.tool(name="same")(scopes("later:use")(lambda: "second"))
+        for _ in range(2):
+            assert_short(await alice.call("same"), ["later:use"])
+        assert text_of(await caller(scopes=["later:use"]).call("same")) == "second"
+        holder.remove_tool("same")
+        server.tool(name="same")(lambda: "third")
+        assert text_of(await alice.call("same")) == "third"
+
+
 async def test_a_function_refuses_by_itself_where_the_route_cannot_know_its_rule(serve):
     """Behind a proxy of FastMCP the function is out of sight; its rule holds nevertheless."""
     inner = FastMCP("inner")
