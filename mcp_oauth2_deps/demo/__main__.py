@@ -115,7 +115,7 @@ def _announcement(issuer: DevelopmentIssuer, settings: OAuth2Settings, base: str
     call = f"curl -i {base}/files"
     fetch = " ".join([f"curl -s {issuer.url}/token", *(f"-d {name}={value}" for name, value in form.items())])
     ask = f"""
-What the issuer says of that token; the app asks the same, as a client of its own, at most every ten seconds
+What the issuer says of the right token above; the app asks it the same, as a client of its own, once in ten seconds
 curl -s -u {_CLIENT}:{secret} {issuer.url}/introspect -d token={right}
 """
     return f"""
