@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 from fastapi import APIRouter, FastAPI, HTTPException, Security
 from pydantic import ValidationError
@@ -31,6 +31,7 @@ from mcp_oauth2_deps.mcp.lists import ListFilter
 from mcp_oauth2_deps.mcp.messages import Message, MessageError, read_message, verify_mirrored_headers
 from mcp_oauth2_deps.mcp.rule_values import PublicRequirement
 from mcp_oauth2_deps.mcp.rules import Rulebook
+from mcp_oauth2_deps.mcp.security_schemes import SecuritySchemes
 from mcp_oauth2_deps.mcp.streams import ending_with
 from mcp_oauth2_deps.mcp.tool_scopes import LASTING_METHODS, ToolScopes
 from mcp_oauth2_deps.models import AccessToken
@@ -51,6 +52,7 @@ def mcp_router(
     auth: OAuth2BearerScheme | None = None,
     path: str | None = None,
     list_filter: bool = False,
+    describe_security: bool = False,
     **engine_options: Any,
 ) -> APIRouter:
     """A router that serves an MCP server to callers whose token holds what each message needs.
@@ -65,28 +67,40 @@ def mcp_router(
         auth: the scheme that checks tokens; the default one, configured from the environment, when absent.
         path: where the server is; the path of the configured resource when absent.
         list_filter: show in lists only what the caller may use.
+        describe_security: tell at each tool in `tools/list` what it needs, as `securitySchemes` (SEP-1488 of MCP).
         engine_options: for the server's own HTTP app, for example `stateless_http=True` or `json_response=True`.
 
     Raises:
         ValueError: a server that cannot be served; at start-up also a rule for something that the server does not have.
     """
     scheme = auth or default_scheme
-    return MCPRoutes(scheme, engine_for(server, engine_options), scopes or ToolScopes(), path, list_filter=list_filter).router()
+    shown = Shown(filtered=list_filter, described=describe_security)
+    return MCPRoutes(scheme, engine_for(server, engine_options), scopes or ToolScopes(), path, shown).router()
+
+
+class Shown(NamedTuple):
+    """What lists tell a caller.
+
+    Attributes:
+        filtered: only what it may use.
+        described: what each tool needs.
+    """
+
+    filtered: bool
+    described: bool
 
 
 class MCPRoutes:
     """One MCP server behind its routes."""
 
-    def __init__(
-        self, scheme: OAuth2BearerScheme, engine: Engine, table: ToolScopes, path: str | None, *, list_filter: bool
-    ) -> None:
+    def __init__(self, scheme: OAuth2BearerScheme, engine: Engine, table: ToolScopes, path: str | None, shown: Shown) -> None:
         self._scheme = scheme
         self._engine = engine
         self._table = table
         self._given_path = path
         self._path = "/" + (path if path is not None else _resource_path(scheme)).strip("/")
-        self._list_filter = list_filter
-        self._rules = Rulebook(table, engine, shortens_lists=list_filter)
+        self._shown = shown
+        self._rules = Rulebook(table, engine, shortens_lists=shown.filtered)
         self._principals = Principals()
         self._app: ASGIApp | None = None
         scheme.gate.scopes.announce_basic(table.base.names())
@@ -137,8 +151,7 @@ class MCPRoutes:
             (*hosts, *settings.allowed_hosts), (*origins, *settings.cors_origins), max_body_size=settings.max_body_size
         )
         async with AsyncExitStack() as stack:
-            if self._list_filter:
-                stack.callback(self._install_list_filter())
+            self._install_list_steps(stack)
             engine = await stack.enter_async_context(self._engine.run(transport, self._rules))
             try:
                 declared = await self._rules.check()
@@ -163,14 +176,20 @@ class MCPRoutes:
                 f"before the routes are made, or say mcp_router(..., path={wanted!r})"
             )
 
-    def _install_list_filter(self) -> Any:
+    def _install_list_steps(self, stack: AsyncExitStack) -> None:
+        steps: dict[str, Any] = {}
+        if self._shown.described:
+            asked = self._scheme.settings.asked_scopes().names
+            steps["describe_security"] = SecuritySchemes(self._rules, self._table.base, asked)
+        if self._shown.filtered:
+            steps["list_filter"] = ListFilter(self._rules, self._engine.server)
         chain = self._engine.middleware
-        if chain is None:
-            raise ValueError("list_filter=True needs an MCPServer or a FastMCP server; an ASGI app cannot be looked into")
-        step = ListFilter(self._rules, self._engine.server)
-        # Outermost: nothing that another step answers by itself goes past it.
-        chain.insert(0, step)
-        return lambda: chain.remove(step)
+        for name, step in steps.items():
+            if chain is None:
+                raise ValueError(f"{name}=True needs an MCPServer or a FastMCP server; an ASGI app cannot be looked into")
+            # Outermost: nothing that another step answers by itself goes past it.
+            chain.insert(0, step)
+            stack.callback(chain.remove, step)
 
     def _refuse_without_token(self, request: Request) -> None:
         """Lets nobody without a token open a stream, which nothing would end. Whoever has an anonymous session may end it."""

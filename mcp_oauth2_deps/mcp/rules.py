@@ -37,8 +37,7 @@ class Decision(NamedTuple):
     """What was decided about a message.
 
     Attributes:
-        needed: the scopes beyond those of every call; a `PublicRequirement` where not even a token is; none when it is never let
-            through.
+        needed: the scopes beyond those of every call; a `PublicRequirement` without any token; none where nobody is let through.
         places: where mounted servers will execute it.
         failed: whether it is not let through because the engine could not be asked about it, which has a line in the log already.
     """
@@ -205,23 +204,27 @@ class Rulebook:
         caller = caller_in_sight()
         if caller is None:
             return set() if caller_is_missing() else set(names)
-        method, places = EXECUTED_BY[kind], {name: Place(server, kind, name) for name in names}
+        places = {name: Place(server, kind, name) for name in names}
         decided = {name: caller.decided.get(_key("list", place)) for name, place in places.items()}
         unknown = [name for name, known in decided.items() if known is None]
         if unknown:
-            own, ruled = server is self._engine.server, self._is_ruled(kind)
-            catalog = Catalog(kind, await self._engine.held(kind) or (), self._table, self._memory)
+            own, needed_for = server is self._engine.server, await self.needs_listed(kind)
             outer = {} if own else await self._engine.outer(server, kind, unknown, listed=True)
 
             def may_use(called: str) -> bool:
-                message = Message(method, kind, (called,))
-                return self._holds(caller, self._table.needed_for(message, [catalog.called(called)], ruled=ruled))
+                return self._holds(caller, needed_for(called))
 
             for name in unknown:
                 groups = ((name,),) if own else outer.get(name) or _NOWHERE
                 decided[name] = allowed = all(any(map(may_use, group)) for group in groups)
                 _decide(caller, "list", places[name], allowed=allowed)
         return {name for name, allowed in decided.items() if allowed}
+
+    async def needs_listed(self, kind: str) -> Callable[[str], ScopeRequirement | None]:
+        """What executing a thing needs, by the name under which the outermost server lists it now."""
+        method, ruled = EXECUTED_BY[kind], self._is_ruled(kind)
+        catalog = Catalog(kind, await self._engine.held(kind) or (), self._table, self._memory)
+        return lambda name: self._table.needed_for(Message(method, kind, (name,)), [catalog.called(name)], ruled=ruled)
 
     async def _names_of(self, place: Place) -> Sequence[Sequence[str]]:
         """Under which names the outermost server has it: of each thing that may run all names, of which one will do."""

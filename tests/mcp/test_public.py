@@ -375,3 +375,55 @@ def test_a_function_cannot_make_itself_public():
     with pytest.raises(ValueError, match="PUBLIC is no scope"):
         scopes(PUBLIC)
     assert repr(PUBLIC) == "PUBLIC"
+
+
+# What lists tell of it (SEP-1488).
+
+
+def oauth2(*names):
+    return {"type": "oauth2", "scopes": list(names)}
+
+
+@pytest.mark.parametrize("list_filter", [False, True])
+async def test_each_tool_in_a_list_tells_what_it_needs(serve, kind, revision, list_filter):
+    server = build(kind)
+    server.tool(name="either")(scopes("a", any_of=["b", "c"])(lambda: "gold"))
+    server.tool(name="unruled")(lambda: "gold")
+    async with serve(server, OPEN, list_filter=list_filter, describe_security=True, **QUICK) as make:
+        for caller in (make(revision, scopes=["mcp:use", "files:write", "a", "b"]), anonymous(make(revision))):
+            tools = result(await caller.rpc("tools/list"))["tools"]
+            told = {tool["name"]: tool.get("securitySchemes") for tool in tools}
+            assert all(tool.get("_meta", {}).get("securitySchemes") == told[tool["name"]] for tool in tools)
+            for name in ("search", "who", "strict", "reach"):
+                assert told.pop(name) == [{"type": "noauth"}]
+            known = "Authorization" in caller.headers
+            protected = {
+                "write": [oauth2("mcp:use", "files:write")],
+                "any": [oauth2("mcp:use")],
+                "declared": [oauth2("mcp:use")],
+                "either": [oauth2("mcp:use", "a", "b"), oauth2("mcp:use", "a", "c")],
+            }
+            assert told == ({} if list_filter and not known else protected if list_filter else protected | {"unruled": None})
+
+
+async def test_lists_tell_nothing_of_needs_unless_asked_to(mixed):
+    async with mixed() as caller:
+        assert "securitySchemes" not in (await caller.rpc("tools/list")).text
+
+
+async def test_what_is_told_keeps_what_the_tool_says_of_itself(serve, kind):
+    server = build(kind)
+    server.tool(name="noted", meta={"note": "mine"})(lambda: "x")
+    async with serve(server, {"tools": {"noted": []}}, describe_security=True, **QUICK) as make:
+        tools = result(await make().rpc("tools/list"))["tools"]
+    (meta,) = [tool["_meta"] for tool in tools if tool["name"] == "noted"]
+    assert (meta["note"], meta["securitySchemes"]) == ("mine", [oauth2()])
+
+
+async def test_an_app_that_cannot_be_looked_into_is_not_described(serve):
+    async def app(scope, receive, send):
+        raise NotImplementedError
+
+    with pytest.raises(ValueError, match="describe_security=True needs an MCPServer or a FastMCP server"):
+        async with serve(app, {}, describe_security=True):
+            pass
