@@ -12,7 +12,8 @@ from typing import Protocol
 
 from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError, OAuth2Error
 from mcp_oauth2_deps.events import Events, Explanation
-from mcp_oauth2_deps.explanations import Trusted, explain
+from mcp_oauth2_deps.explanations import Trusted as Expected
+from mcp_oauth2_deps.explanations import explain
 from mcp_oauth2_deps.instrumentation.logging import log_trust_warnings, logged
 from mcp_oauth2_deps.introspection_verifier import AskedIssuer, Way, asked_issuer, in_order
 from mcp_oauth2_deps.jwt_verifier import JWTVerifier
@@ -29,7 +30,7 @@ from mcp_oauth2_deps.stores.forms import FormTarget
 from mcp_oauth2_deps.stores.jwks import JWKSStore
 from mcp_oauth2_deps.stores.loaded_keys import KeysStatus
 from mcp_oauth2_deps.stores.verified import VerifiedTokens
-from mcp_oauth2_deps.trusted_issuers import FixedIssuers, KeySources
+from mcp_oauth2_deps.trusted_issuers import KeySources, Trusted, TrustedIssuers, most_issuers
 from mcp_oauth2_deps.verifiers import ForeignVerifier, Verifier, first_verified
 
 _LONGEST_SLEEP = 60.0
@@ -113,14 +114,13 @@ class Authenticator:
         self.public_origin = origin_of(settings.resource)
         self.leeway = settings.leeway
         self.scope_hierarchy = transitive_hierarchy(settings.scope_hierarchy)
-        self.policies = tuple(
-            policy.token_policy(leeway=self.leeway, scope_hierarchy=self.scope_hierarchy) for policy in settings.policies
-        )
+        trusted = [(issuer, issuer.token_policy(self.leeway, self.scope_hierarchy)) for issuer in settings.policies]
+        self.policies = tuple(policy for _, policy in trusted)
         over_http = HTTPDocuments(timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http)
         self._documents, self._forms = documents or over_http, documents if isinstance(documents, FormTarget) else over_http
         self.events = logged(Events(), clock)
-        self.jwks_store = self._make_store(self._documents, clock)
-        self._issuers = FixedIssuers(self.policies, self.jwks_store)
+        self.jwks_store = self._make_store(self._documents, trusted, clock)
+        self._issuers = TrustedIssuers(trusted, self.jwks_store, clock)
         self._now, self._sleep = wall_clock, sleep
         self._memory = VerifiedTokens(settings.token_cache_size) if settings.token_cache_size else None
         self._asked = self._make_asked(clock)
@@ -138,31 +138,27 @@ class Authenticator:
         named = ((self._issuers.find(policy.issuer), policy.introspection) for policy in self.settings.policies)
         return tuple(asked_issuer(issuer, policy, way) for issuer, policy in named if issuer and policy)
 
-    def _make_store(self, documents: DocumentSource, clock: Callable[[], float]) -> JWKSStore:
+    def _make_store(self, documents: DocumentSource, trusted: Trusted, clock: Callable[[], float]) -> JWKSStore:
         return JWKSStore(
             documents,
-            sources=KeySources(tuple(zip(self.settings.policies, self.policies, strict=True))).find,
+            sources=KeySources(trusted).find,
             refresh_after=self.settings.soft_age,
             cache_ttl=self.settings.jwks_cache_ttl,
             cooldown=self.settings.jwks_refresh_cooldown,
             # Metadata and keys; a third and a fourth exchange come only after quick refusals.
             deadline=2 * self.settings.http_timeout,
-            max_issuers=len(self.policies),
+            max_issuers=most_issuers(trusted),
             clock=clock,
             events=self.events,
         )
 
     @property
-    def _issuer_names(self) -> tuple[str, ...]:
-        return tuple(name for policy in self.policies for name in policy.issuers)
-
-    @property
     def _with_keys(self) -> tuple[str, ...]:
         keyless = {one.issuer.name for one in self._asked if one.keyless}
-        return tuple(name for name in self._issuer_names if name not in keyless)
+        return tuple(name for name in self._issuers.fixed if name not in keyless)
 
     async def start(self) -> None:
-        """Fetches the keys of every issuer, so that the first request need not wait, and warns of what presets warn of.
+        """Fetches the keys of every issuer, and warns of what presets warn of. Those of a tenant come with its first token.
 
         Raises:
             IssuerUnavailableError: `fail_fast` is set and an issuer or its keys cannot be had.
@@ -208,7 +204,7 @@ class Authenticator:
             await self._sleep(min(left, _LONGEST_SLEEP))
 
     def status(self) -> tuple[KeysStatus, ...]:
-        """What this process knows of the keys of each trusted issuer that must have keys. Nothing is fetched."""
+        """What this process knows of the keys of each trusted issuer that must have keys, tenants apart. Nothing is fetched."""
         return tuple(map(self.jwks_store.status, self._with_keys))
 
     def is_over(self, token: AccessToken) -> bool:
@@ -227,8 +223,8 @@ class Authenticator:
         name = token.issuer if token is not None else getattr(error, "issuer", None)
         issuer = self._issuers.find(name) if name else None
         policy = any_header_of(self.policies) if issuer is None else issuer.policy
-        trusted = Trusted(self._issuer_names, policy, self._hints(name))
-        return explain(error, token, trusted, self.settings.spelled_out)
+        names = tuple(name for trusted in self.policies for name in trusted.issuers)
+        return explain(error, token, Expected(names, policy, self._hints(name)), self.settings.spelled_out)
 
     def _hints(self, issuer: str | None) -> Mapping[str, str]:
         """What the preset of this issuer adds, or the only preset where no issuer is known."""

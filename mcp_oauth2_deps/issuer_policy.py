@@ -3,6 +3,7 @@
 How a token is compared with it does not belong here; `protocol/policy.py` holds the form for that.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -22,11 +23,11 @@ from mcp_oauth2_deps.protocol.asked_scopes import AskedScopes
 from mcp_oauth2_deps.protocol.issuer_templates import TENANT, IssuerTemplate
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.protocol.scopes import ClaimedScopes
-from mcp_oauth2_deps.protocol.urls import url_problem, without_user
 from mcp_oauth2_deps.setting_rules import (
     asymmetric_algorithms,
     claim_names,
     clean_identifiers,
+    fit_issuer,
     fit_prefix,
     trustworthy_url,
     unknown_member,
@@ -142,8 +143,8 @@ class IssuerPolicy(_Frozen):
     """Tenants of which tokens are accepted, where `issuer` has `{tenant}`."""
     tenant_check: TenantCheck | None = None
     """Asked whether tokens of a tenant are accepted, in place of `tenants`; possible in code only."""
-    tenant_claim: str = "tid"
-    """The claim that names the tenant; `iss` must be the template filled with it."""
+    tenant_claim: str | None = "tid"
+    """The claim that names the tenant; `iss` must be the template filled with it. None where `iss` alone names it."""
     introspection: IntrospectionPolicy | None = None
     """How the issuer is asked about its tokens. Default: it is not, and only JWTs pass."""
     warnings: tuple[str, ...] = ()
@@ -167,9 +168,9 @@ class IssuerPolicy(_Frozen):
         return (*self.warnings, *(() if self.introspection is None else self.introspection.warnings))
 
     def urls(self) -> Iterator[tuple[str, str | None]]:
-        """Every URL that it names, each with the name of its member."""
-        yield "issuer", self.issuer if self.is_url else None
-        yield "jwks_uri", self.jwks_uri
+        """Every URL that it names, each with the name of its member, and with some tenant where one stands for all."""
+        yield "issuer", self.issuer.replace(TENANT, "tenant") if self.is_url else None
+        yield "jwks_uri", self.jwks_uri and self.jwks_uri.replace(TENANT, "tenant")
         yield "authorization_server", self.authorization_server
         yield "introspection.url", None if self.introspection is None else self.introspection.url
 
@@ -190,7 +191,7 @@ class IssuerPolicy(_Frozen):
         template = self.template
         return name == self.issuer if template is None else template.tenant_of(name) is not None
 
-    def token_policy(self, *, leeway: float, scope_hierarchy: Mapping[str, frozenset[str]]) -> TokenPolicy:
+    def token_policy(self, leeway: float, scope_hierarchy: Mapping[str, frozenset[str]]) -> TokenPolicy:
         """The same in the form in which a token is compared with it. Audience and algorithms must have been filled in.
 
         Args:
@@ -213,6 +214,8 @@ class IssuerPolicy(_Frozen):
                 name: None if values is None else frozenset(_several(values)) for name, values in self.required_claims.items()
             },
             access_token_marks=self.access_token_marks,
+            issuer_template=self.template,
+            tenant_claim=self.tenant_claim if self.template else None,
         )
 
     @field_validator("algorithms")
@@ -248,7 +251,7 @@ class IssuerPolicy(_Frozen):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         self._verify_tenants()
-        _verify_issuer(self.issuer.replace(TENANT, "tenant"), self.jwks_uri)
+        fit_issuer(self.issuer.replace(TENANT, "tenant"), self.jwks_uri)
         if self.clients and (self.token_type == "rfc9068" or "aud" in self.required_claims):  # noqa: S105
             raise ValueError(
                 "'clients' names clients whose tokens have no 'aud', but 'token_type' or 'required_claims' demands it; "
@@ -268,26 +271,18 @@ class IssuerPolicy(_Frozen):
             raise ValueError(f"{TENANT} in 'issuer' needs either 'tenants' or 'tenant_check', {_EXAMPLE}")
         if template.problem():
             raise ValueError(f"the issuer {self.issuer!r} {template.problem()}, {_EXAMPLE}")
-        for tenant in self.tenants:
-            if template.tenant_of(template.issuer_of(tenant)) != tenant:
-                raise ValueError(f"'tenants' has {tenant!r}, which cannot stand in the issuer: letters, digits, '_' and '-' can")
-        if self.tenants and len(set(self.tenants)) != len(self.tenants):
-            raise ValueError("'tenants' names one twice")
+        self._verify_list(template)
+        if self.tenant_check is not None and not inspect.iscoroutinefunction(self.tenant_check):
+            raise ValueError("'tenant_check' is no async function; it would block every request while it is asked")
         if self.authorization_server is None and len(self.tenants) != 1:
             raise ValueError(
                 "'authorization_server' is missing: it says where clients of all these tenants log in, for example "
                 "'https://login.microsoftonline.com/organizations/v2.0'"
             )
 
-
-def _verify_issuer(issuer: str, jwks_uri: str | None) -> None:
-    problem = url_problem(issuer, allow_insecure_http=True, query_allowed=False)
-    if problem is None:
-        return
-    if "://" in issuer or "@" in issuer or not issuer.isprintable() or issuer != issuer.strip() or not issuer:
-        raise ValueError(f"{without_user(issuer)!r} {problem}")
-    if jwks_uri is None:
-        raise ValueError(
-            f"the issuer {issuer!r} is no URL, so that its keys cannot be found; correct it, or name its keys, for example "
-            '"jwks_uri": "https://auth.example.com/keys"'
-        )
+    def _verify_list(self, template: IssuerTemplate) -> None:
+        for tenant in self.tenants:
+            if template.tenant_of(template.issuer_of(tenant)) != tenant:
+                raise ValueError(f"'tenants' has {tenant!r}, which cannot stand in the issuer: letters, digits, '_' and '-' can")
+        if self.tenants and len(set(self.tenants)) != len(self.tenants):
+            raise ValueError("'tenants' names one twice")

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from mcp_oauth2_deps.errors import InvalidTokenError
-from mcp_oauth2_deps.models import Presented, Verified
+from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, Verified
 from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, parse_json_object
 from mcp_oauth2_deps.protocol.jws import (
     SignatureKey,
@@ -22,7 +22,7 @@ from mcp_oauth2_deps.protocol.jws import (
 from mcp_oauth2_deps.protocol.keys import KeySet
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.protocol.token_forms import looks_like_jwt
-from mcp_oauth2_deps.protocol.tokens import client_of, verify_claims, verify_header, verify_issuer
+from mcp_oauth2_deps.protocol.tokens import client_of, unverified_issuer, verify_claims, verify_header, verify_issuer
 from mcp_oauth2_deps.stores.issuer_keys import IssuerKeys
 
 # An issuer has one for each of its keys.
@@ -31,18 +31,39 @@ _MOST_HEADERS = 256
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """A trusted issuer: what its tokens must be, and where its keys are."""
+    """A trusted issuer: what its tokens must be, and where its keys are.
+
+    Attributes:
+        name: its name, to the byte.
+        policy: what its tokens must be.
+        keys: its keys.
+        is_trusted: whether it still is, where that is not for ever.
+    """
 
     name: str
     policy: TokenPolicy
     keys: IssuerKeys
+    is_trusted: Callable[[], bool] | None = None
+
+    def evidence(self, key_set: KeySet) -> Callable[[], bool]:
+        """Whether that for which a token was found good is still so: its key, and that its issuer is trusted."""
+        if self.is_trusted is None:
+            return partial(self.keys.are, key_set)
+        return lambda: self.keys.are(key_set) and (self.is_trusted is None or self.is_trusted())
 
 
 class Issuers(Protocol):
     """Which issuers are trusted."""
 
     def find(self, issuer: str) -> Issuer | None:
-        """The trusted issuer of this name, to the byte; none when it is not trusted."""
+        """The trusted issuer of this name, to the byte; none when it is not known to be trusted."""
+
+    async def look_up(self, issuer: str) -> Issuer | None:
+        """The same, where it is not known and somebody must be asked. The name is anybody's word.
+
+        Raises:
+            StoreUnavailableError: nobody can say at the moment.
+        """
 
 
 class JWTVerifier:
@@ -70,12 +91,23 @@ class JWTVerifier:
         Raises:
             InvalidTokenError: it is no such token; the reason says why.
             IssuerUnavailableError: the keys to judge it cannot be had.
+            StoreUnavailableError: nobody can say whether its tenant is trusted.
         """
         read = self._read(presented.token)
         if read is None:
             return None
         token, (header, verified_by) = read
-        claims, issuer = self._issuer_of(token, header, verified_by)
+        # An error is given what is known so far, for the log. Until the signature holds, subject and client are anybody's word.
+        try:
+            claims = _parse(token.payload)
+            name = unverified_issuer(claims)
+            issuer = verify_issuer(name, self._issuers.find(name) or await self._issuers.look_up(name))
+        except InvalidTokenError as error:
+            error.key_id = header.kid
+            raise
+        # What one issuer may write into a header, another may not: that a policy let it pass says nothing of other policies.
+        if verified_by is not issuer.policy:
+            _verify_header(header, issuer)
         try:
             key_set = issuer.keys.current()
             key = None if key_set is None else key_set.select(header)
@@ -87,34 +119,20 @@ class JWTVerifier:
             # The issuer may have put another key under the same kid. It is asked in the background, once per cooldown.
             issuer.keys.start_refresh()
             raise
+        access_token, confirmation = self._judge(claims, header, issuer)
+        if verified_by is not issuer.policy or token.header_segment not in self._headers:
+            self._remember_header(token.header_segment, header, issuer.policy)
+        return Verified(access_token, confirmation, issuer.evidence(key_set), header.kid)
+
+    def _judge(
+        self, claims: Mapping[str, object], header: UnverifiedHeader, issuer: Issuer
+    ) -> tuple[AccessToken, Confirmation | None]:
         try:
-            access_token, confirmation = verify_claims(claims, header, issuer.policy, now=self._now())
+            return verify_claims(claims, header, issuer.policy, now=self._now())
         except InvalidTokenError as error:
             error.key_id, error.issuer = header.kid, issuer.name
             error.subject, error.client_id = _text(claims.get("sub")), _client(claims, issuer.policy)
             raise
-        if verified_by is not issuer.policy or token.header_segment not in self._headers:
-            self._remember_header(token.header_segment, header, issuer.policy)
-        return Verified(access_token, confirmation, partial(issuer.keys.are, key_set), header.kid)
-
-    def _issuer_of(
-        self, token: UnverifiedToken, header: UnverifiedHeader, verified_by: TokenPolicy
-    ) -> tuple[Mapping[str, object], Issuer]:
-        """The claims and the issuer that they name, which is trusted, and for whose tokens the header is good.
-
-        An error is given what is known so far, for the log. Until the signature holds, subject and client are anybody's word.
-        """
-        issuer = None
-        try:
-            claims = _parse(token.payload)
-            issuer = verify_issuer(claims, self._issuers.find)
-            # What one issuer may write into a header, another may not: that a policy let it pass says nothing of other policies.
-            if verified_by is not issuer.policy:
-                verify_header(header, issuer.policy)
-        except InvalidTokenError as error:
-            error.key_id, error.issuer = header.kid, None if issuer is None else issuer.name
-            raise
-        return claims, issuer
 
     def _read(self, text: str) -> tuple[UnverifiedToken, tuple[UnverifiedHeader, TokenPolicy]] | None:
         """The token, its header, and the policy by which the header was verified last."""
@@ -144,6 +162,14 @@ class JWTVerifier:
         if segment not in self._headers and len(self._headers) >= _MOST_HEADERS:
             self._headers.clear()
         self._headers[segment] = header, policy
+
+
+def _verify_header(header: UnverifiedHeader, issuer: Issuer) -> None:
+    try:
+        verify_header(header, issuer.policy)
+    except InvalidTokenError as error:
+        error.key_id, error.issuer = header.kid, issuer.name
+        raise
 
 
 def _parse(payload: bytes) -> Mapping[str, object]:

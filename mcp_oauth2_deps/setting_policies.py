@@ -43,10 +43,7 @@ def trustworthy_policies(policies: tuple[IssuerPolicy, ...], *, allow_insecure_h
                 _ = url is None or trustworthy_url(url, allow_insecure_http=allow_insecure_http)
             except ValueError as error:
                 raise ValueError(f"[{place}].{name}: {error}") from None
-    names = [policy.issuer for policy in policies]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"names the issuer {name!r} twice; one policy says all that one issuer is trusted for")
+    _refuse_overlaps(policies)
     refuse_strangers([(policy.issuer, policy.introspection) for policy in policies if policy.introspection])
     return policies
 
@@ -101,3 +98,23 @@ def asked_scopes(policies: Sequence[IssuerPolicy], issuer: str | None) -> AskedS
     """
     known = [policy for policy in policies if issuer is not None and policy.issues_as(issuer)]
     return asked_alike(policy.asked_scopes for policy in known or policies)
+
+
+def _refuse_overlaps(policies: Sequence[IssuerPolicy]) -> None:
+    """One policy says all that an issuer is trusted for: of two nobody could say which one counts."""
+    for place, policy in enumerate(policies):
+        for other in policies[:place]:
+            if policy.issuer == other.issuer:
+                raise ValueError(f"names the issuer {policy.issuer!r} twice; one policy says all that one issuer is trusted for")
+            if _could_be_one(policy, other):
+                raise ValueError(
+                    f"names issuers that {policy.issuer!r} and {other.issuer!r} could both be; one policy says all that one "
+                    "issuer is trusted for, so write them apart, or list the tenants in one policy"
+                )
+
+
+def _could_be_one(policy: IssuerPolicy, other: IssuerPolicy) -> bool:
+    if policy.template is not None and other.template is not None:
+        return policy.template.overlaps(other.template)
+    template, issuer = (policy.template, other.issuer) if policy.template else (other.template, policy.issuer)
+    return template is not None and template.tenant_of(issuer) is not None

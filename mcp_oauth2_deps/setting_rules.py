@@ -196,3 +196,21 @@ def refuse_two_names(given: Collection[str], providers: Collection[object]) -> N
             raise setting_problem(
                 name, "is set together with the setting provider, which names issuers too; leave out one of them"
             )
+
+
+def fit_issuer(issuer: str, jwks_uri: str | None) -> None:
+    """Guarantees that the issuer is a URL that is fit to be trusted, or a text of which is said where its keys are.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    problem = url_problem(issuer, allow_insecure_http=True, query_allowed=False)
+    if problem is None:
+        return
+    if "://" in issuer or "@" in issuer or not issuer.isprintable() or issuer != issuer.strip() or not issuer:
+        raise ValueError(f"{without_user(issuer)!r} {problem}")
+    if jwks_uri is None:
+        raise ValueError(
+            f"the issuer {issuer!r} is no URL, so that its keys cannot be found; correct it, or name its keys, for example "
+            '"jwks_uri": "https://auth.example.com/keys"'
+        )

@@ -307,6 +307,8 @@ def test_a_flag_that_is_no_answer_is_the_only_thing_said():
 POLICY = {"issuer": "https://auth.example.com"}
 AUTH0, COGNITO = "auth0 domain=acme.eu.auth0.com", "cognito region=eu-west-1 pool=eu-west-1_a clients=c"
 TWO = f"{AUTH0}; {COGNITO}"
+TENANTS = {"issuer": "https://sso.example.com/realms/{tenant}", "tenants": ["acme", "globex"]}
+TENANTS |= {"authorization_server": "https://sso.example.com/realms/login"}
 
 
 @pytest.mark.parametrize(
@@ -339,6 +341,19 @@ TWO = f"{AUTH0}; {COGNITO}"
         ({"required_claims": {"token_use": "id"}}, r"\[0\]\.required_claims: no access token has the claim 'token_use'"),
         ({"required_claims": {"org": []}}, r"\[0\]\.required_claims: no access token has the claim 'org'"),
         ({"access_token_marks": ["sub", "email"]}, r"\[0\]\.access_token_marks: ID tokens may have sub and email too"),
+        (TENANTS | {"tenants": []}, r"\[0\]: \{tenant\} in 'issuer' needs either 'tenants' or 'tenant_check', for example"),
+        ({"tenants": ["acme"]}, r"\[0\]: 'tenants', 'tenant_check' and \{tenant\} in 'jwks_uri' need \{tenant\} in 'issuer'"),
+        ({"jwks_uri": "https://a.example/{tenant}"}, r"\[0\]: .* need \{tenant\} in 'issuer'"),
+        (TENANTS | {"tenants": ["a/b"]}, r"\[0\]: 'tenants' has 'a/b', which cannot stand in the issuer"),
+        (TENANTS | {"tenants": [".."]}, r"\[0\]: 'tenants' has '\.\.', which cannot stand in the issuer"),
+        (TENANTS | {"tenants": ["acme", "acme"]}, r"\[0\]: 'tenants' names one twice"),
+        (TENANTS | {"authorization_server": None}, r"\[0\]: 'authorization_server' is missing: .*organizations"),
+        (TENANTS | {"tenant_check": "is_customer"}, r"\[0\]\.tenant_check: Input should be callable"),
+        (TENANTS | {"issuer": "https://{tenant}/v2"}, r"\[0\]: the issuer .* lets a tenant choose the host"),
+        (TENANTS | {"issuer": "http://a.example/{tenant}"}, r"\[0\]: .*must use https"),
+        (TENANTS | {"issuer": "http://localhost/{tenant}"}, r"\[0\]\.issuer: .*MCP_OAUTH2_ALLOW_INSECURE_HTTP=true"),
+        (TENANTS | {"issuer": "https://a.example/{tenant}/{realm}"}, r"\[0\]: .*no URL has"),
+        (TENANTS | {"authorization_server": "https://a.example/{tenant}"}, r"\[0\]\.authorization_server: .*no URL has"),
         ({"clients": ["c"], "token_type": "rfc9068"}, r"\[0\]: 'clients' names clients whose tokens have no 'aud'"),
         ({"clients": ["c"], "required_claims": {"aud": None}}, r"\[0\]: 'clients' names clients whose tokens have no 'aud'"),
     ],
@@ -382,6 +397,9 @@ def test_a_wrong_member_of_a_policy_is_named_with_its_place(monkeypatch, wrong, 
         ({"issuers": [POLICY], "client_claims": "c"}, "client_claims", "stands in each policy, as 'client_claims'"),
         ({"issuers": [POLICY], "scope_claims": "c"}, "scope_claims", "stands in each policy, as 'scope_claims'"),
         ({"issuers": [POLICY], "scope_prefix": "c"}, "scope_prefix", "stands in each policy, as 'scope_prefix'"),
+        ({"issuers": [TENANTS, TENANTS]}, "issuers", "names the issuer 'https://sso.example.com/realms/{{tenant}}' twice"),
+        ({"issuers": [TENANTS, {"issuer": "https://sso.example.com/realms/x"}]}, "issuers", "could both be; one policy says"),
+        ({"issuers": [TENANTS, TENANTS | {"issuer": "https://sso.example.com/{tenant}/acme"}]}, "issuers", "could both be"),
         ({"issuers": "{"}, "issuers", "is not valid JSON"),
         ({"issuers": []}, "issuer", "is missing"),
         ({"issuer": POLICY["issuer"], "clients": "c", "strict_at_jwt": True}, "clients", "which {strict_at_jwt} demands"),
@@ -488,3 +506,26 @@ def test_explicit_settings_win_over_a_preset(explicit, member, value):
     (policy,) = OAuth2Settings(provider=AUTH0, resource=GOOD["resource"], **explicit).policies
     assert getattr(policy, member) == value
     assert policy == preset.model_copy(update={member: value})
+
+
+def test_a_check_of_tenants_that_would_block_or_contradicts_a_list_stops_the_start():
+    async def check(tenant):
+        return True
+
+    template = {name: value for name, value in TENANTS.items() if name != "tenants"}
+    assert IssuerPolicy(**template, tenant_check=check).login == template["authorization_server"]
+    with pytest.raises(ValidationError, match="'tenant_check' is no async function"):
+        IssuerPolicy(**template, tenant_check=lambda tenant: True)
+    with pytest.raises(ValidationError, match="needs either 'tenants' or 'tenant_check'"):
+        IssuerPolicy(**TENANTS, tenant_check=check)
+    with pytest.raises(ValidationError, match="'authorization_server' is missing"):
+        IssuerPolicy(issuer=TENANTS["issuer"], tenant_check=check)
+
+
+def test_clients_of_tenants_are_sent_where_the_policy_says_and_those_of_one_tenant_to_its_issuer():
+    settings = OAuth2Settings(issuers=[POLICY, TENANTS], resource=GOOD["resource"])
+    assert settings.authorization_servers == (POLICY["issuer"], TENANTS["authorization_server"])
+    one = IssuerPolicy(issuer=TENANTS["issuer"], tenants="acme")
+    assert OAuth2Settings(issuers=[one], resource=GOOD["resource"]).authorization_servers == (
+        "https://sso.example.com/realms/acme",
+    )

@@ -17,6 +17,11 @@ def is_tenant(text: str) -> bool:
     return _TENANT.fullmatch(text) is not None and ".." not in text
 
 
+def is_issuer(issuer: str, tenant: str, text: str) -> bool:
+    """Whether the text is this issuer, once the tenant stands where it has a variable. Entra ID writes `{tenantid}` there."""
+    return text.replace("{tenantid}", tenant).replace(TENANT, tenant) == issuer
+
+
 @dataclass(frozen=True, slots=True)
 class IssuerTemplate:
     """An issuer with `{tenant}` where the tenant stands, once or several times.
@@ -52,28 +57,48 @@ class IssuerTemplate:
         return tenant if is_tenant(tenant) and not ("." in tenant and self._names_host()) else None
 
     def _names_host(self) -> bool:
-        return TENANT in self.text.partition("://")[2].partition("/")[0]
+        return TENANT in _host_of(self.text)
 
     def problem(self) -> str | None:
         """Why no tenant could be trusted by this template, as the end of a sentence; nothing when it is fit.
 
         Does not check: that it is a URL once it is filled.
         """
-        host = self.text.partition("://")[2].partition("/")[0]
-        if TENANT not in host:
+        if not self._names_host():
             return None
-        rest = host.removeprefix(TENANT)
+        rest = _host_of(self.text).removeprefix(TENANT)
         if TENANT in rest or not rest.startswith(".") or "." not in rest.removeprefix("."):
             return f"lets a tenant choose the host; in a host {TENANT} is the first label of a domain of yours"
         return None
 
     def overlaps(self, other: "IssuerTemplate") -> bool:
         """Whether one issuer could be of both forms. It may say so of two that share none, never the reverse."""
-        starts, ends = ([text.split(TENANT)[place] for text in (self.text, other.text)] for place in (0, -1))
-        return _could_meet(*starts) and _could_meet(*(end[::-1] for end in ends))
+        if not _could_be_one_host(_host_of(self.text), _host_of(other.text)):
+            return False
+        parts, others = self.text.split(TENANT), other.text.split(TENANT)
+        start, end = _difference(parts[0], others[0]), _difference(parts[-1][::-1], others[-1][::-1])
+        if start is None or end is None:
+            return False
+        longer_start, longer_end = len(parts[0]) > len(others[0]), len(parts[-1]) > len(others[-1])
+        if max(self.text.count(TENANT), other.text.count(TENANT)) > 1 or (start and end and longer_start != longer_end):
+            # Whatever the one tenant ends with, the other could begin with.
+            return True
+        # All of the difference is part of one tenant.
+        return _IN_TENANTS.fullmatch(start + end) is not None
 
 
-def _could_meet(one: str, another: str) -> bool:
-    """Whether what one text has more than the other could be part of a tenant."""
+def _host_of(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0]
+
+
+def _could_be_one_host(one: str, another: str) -> bool:
+    """Whether two hosts, of which the first label may be a tenant, could be the same."""
+    if TENANT in one or TENANT in another:
+        return one.partition(".")[2] == another.partition(".")[2]
+    return one == another
+
+
+def _difference(one: str, another: str) -> str | None:
+    """What one text has more at its end than the other; none where neither begins with the other."""
     shorter, longer = sorted((one, another), key=len)
-    return longer.startswith(shorter) and _IN_TENANTS.fullmatch(longer[len(shorter) :]) is not None
+    return longer[len(shorter) :] if longer.startswith(shorter) else None

@@ -3,7 +3,7 @@
 Fetching and ageing do not belong here.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,8 +106,16 @@ def published_keys(document: Mapping[str, Any]) -> list[Any]:
 class KeySetBuilder:
     """Builds a `KeySet` key by key, for a caller that has something else to do in between: a large key costs a millisecond."""
 
-    def __init__(self, algorithms: Collection[str]) -> None:
+    def __init__(self, algorithms: Collection[str], fits: Callable[[str], bool] | None = None) -> None:
+        """Nothing is added yet.
+
+        Args:
+            algorithms: those that keys are wanted for.
+            fits: whether a key may be used that says of itself for which issuer it is (`issuer`, which Entra ID writes); all may
+                when absent.
+        """
         self._algorithms = algorithms
+        self._fits = fits
         self._usable: set[_PublishedKey] = set()
         self._skipped: list[str] = []
         self._added = 0
@@ -116,7 +124,10 @@ class KeySetBuilder:
         """Takes the next published key; one that cannot be used here is skipped."""
         self._added += 1
         try:
-            self._usable.add(_published_key(jwk, self._algorithms))
+            key = _published_key(jwk, self._algorithms)
+            if self._fits is not None and "issuer" in jwk:
+                _verify_owner(jwk["issuer"], self._fits)
+            self._usable.add(key)
         except UnusableKeyError as error:
             self._skipped.append(str(error))
 
@@ -129,6 +140,11 @@ class KeySetBuilder:
         if not self._usable:
             raise UnusableKeySetError(f"none of its {self._added} keys can check a signature here")
         return KeySet(frozenset(self._usable), tuple(self._skipped))
+
+
+def _verify_owner(issuer: object, fits: Callable[[str], bool]) -> None:
+    if not isinstance(issuer, str) or not fits(issuer):
+        raise UnusableKeyError("it is for another issuer")
 
 
 def _published_key(jwk: Any, algorithms: Collection[str]) -> _PublishedKey:

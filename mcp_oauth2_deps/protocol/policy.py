@@ -6,6 +6,7 @@ The rules that compare do not belong here; neither do settings.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from mcp_oauth2_deps.protocol.issuer_templates import IssuerTemplate
 from mcp_oauth2_deps.protocol.jws import canonical_algorithm
 from mcp_oauth2_deps.protocol.scopes import ClaimedScopes
 
@@ -28,6 +29,9 @@ class TokenPolicy:
         client_claims: claims that may hold the client id, the first one that is not empty counts.
         required_claims: claims that must be there, each with the values it may have, or none where any value will do.
         access_token_marks: claims that access tokens have and ID tokens have not. All of them must be there.
+        issuer_template: the form of the issuers of all tenants, where the policy is for tenants.
+        tenant_claim: the claim that names the tenant there; none where `iss` alone does.
+        demands_more: whether there are claims or a tenant to look at, which most issuers do not need; computed.
         exact_audiences: the accepted audiences as a set; computed.
         comparable_audiences: the same in the form of `comparable_audience`; computed.
 
@@ -53,6 +57,9 @@ class TokenPolicy:
     client_claims: tuple[str, ...] = ("client_id", "azp")
     required_claims: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     access_token_marks: tuple[str, ...] = ()
+    issuer_template: IssuerTemplate | None = None
+    tenant_claim: str | None = None
+    demands_more: bool = field(init=False, repr=False, compare=False)
     exact_audiences: frozenset[str] = field(init=False, repr=False, compare=False)
     comparable_audiences: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -60,6 +67,7 @@ class TokenPolicy:
         computed = {
             "algorithms": frozenset(map(canonical_algorithm, self.algorithms)),
             "typ_required": self.typ_required or self.strict_at_jwt,
+            "demands_more": bool(self.required_claims or self.access_token_marks or self.issuer_template),
             "exact_audiences": frozenset(self.audiences),
             "comparable_audiences": frozenset(map(comparable_audience, self.audiences)),
         }

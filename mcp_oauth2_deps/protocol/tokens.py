@@ -3,8 +3,8 @@
 Keys and signatures do not belong here.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import SchemaValidator, core_schema
@@ -13,16 +13,15 @@ from mcp_oauth2_deps.errors import InvalidTokenError
 from mcp_oauth2_deps.models import AccessToken, Confirmation
 from mcp_oauth2_deps.protocol.confirmations import read_confirmation
 from mcp_oauth2_deps.protocol.encoding import read_only
+from mcp_oauth2_deps.protocol.issuer_templates import IssuerTemplate
 from mcp_oauth2_deps.protocol.jws import UnverifiedHeader
 from mcp_oauth2_deps.protocol.policy import TokenPolicy, comparable_audience
 from mcp_oauth2_deps.protocol.scopes import read_scopes
+from mcp_oauth2_deps.protocol.token_kinds import AT_JWT, KIND_CLAIMS, Candidate, is_typed_as_access_token, verify_kind
 
 _Issuer = TypeVar("_Issuer")
 
-_AT_JWT = frozenset({"at+jwt", "application/at+jwt"})
-_TYPES = _AT_JWT | {"jwt"}
-# Values of a claim `typ` with which Keycloak marks tokens that are no access tokens.
-_OTHER_PAYLOAD_TYPES = frozenset({"id", "refresh", "offline", "logout"})
+_TYPES = AT_JWT | {"jwt"}
 _REQUIRED_BY_RFC_9068 = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 # The end of the year 9999. A later date is a number in milliseconds, or no date at all.
 _LAST_INSTANT = 253_402_300_799
@@ -64,28 +63,34 @@ def verify_header(header: UnverifiedHeader, policy: TokenPolicy) -> None:
     """
     if header.alg not in policy.algorithms:
         raise InvalidTokenError("algorithm", claim="alg", found=header.alg)
-    types = _AT_JWT if policy.typ_required else _TYPES
+    types = AT_JWT if policy.typ_required else _TYPES
     typed = not policy.typ_required if header.typ is None else header.typ.lower() in types
     if not typed:
         raise InvalidTokenError("type", claim="typ", found=header.typ)
 
 
-def verify_issuer(unverified_claims: Mapping[str, Any], find: Callable[[str], _Issuer | None]) -> _Issuer:
-    """Guarantees that `iss` is a trusted issuer, byte for byte, and returns what is known of it (RFC 9068 section 4).
+def unverified_issuer(unverified_claims: Mapping[str, Any]) -> str:
+    """The issuer that a payload names (RFC 7519 section 4.1.1).
 
-    Does not check: the signature. Until that holds, the issuer only tells which keys to ask.
-
-    Args:
-        unverified_claims: the payload.
-        find: the trusted issuer of a name, or none.
+    Does not check: that it is trusted, and the signature. Until that holds, the issuer only tells which keys to ask.
 
     Raises:
-        InvalidTokenError: `claim` when `iss` is missing or no string, `issuer` when it is another.
+        InvalidTokenError: `claim` when `iss` is missing or no string.
     """
     name = unverified_claims.get("iss")
     if not isinstance(name, str):
         raise InvalidTokenError("claim", claim="iss")
-    issuer = find(name)
+    return name
+
+
+def verify_issuer(name: str, issuer: _Issuer | None) -> _Issuer:
+    """Guarantees that of exactly this name a trusted issuer was found, and returns it (RFC 9068 section 4).
+
+    Does not check: the signature.
+
+    Raises:
+        InvalidTokenError: `issuer` when it is not trusted.
+    """
     if issuer is None:
         raise InvalidTokenError("issuer", claim="iss", found=name)
     return issuer
@@ -125,10 +130,10 @@ def verify_claims(
     _verify_times(claims, policy, now)
     if policy.strict_at_jwt:
         _verify_claims_of_rfc_9068(claims)
-    if policy.required_claims or policy.access_token_marks:
-        _verify_required_claims(claims, policy)
-    if not _KIND_CLAIMS.isdisjoint(claims):
-        _verify_kind(_Candidate(claims, header, policy, audience))
+    if policy.demands_more:
+        _verify_own_rules(claims, policy)
+    if not KIND_CLAIMS.isdisjoint(claims):
+        verify_kind(Candidate(claims, header, policy, audience))
     token = _access_token(claims, client, audience, read_scopes(claims, policy.scope_claims, policy.scope_sources))
     return token, read_confirmation(token.claims)
 
@@ -177,7 +182,7 @@ def _verify_client(client: str | None, claims: Mapping[str, Any], header: Unveri
     """Rule B6: without `aud` a token passes as one of a named client, and only with a mark that no ID token bears."""
     if client not in policy.clients:
         raise InvalidTokenError("audience_missing", claim="aud", found=client)
-    marked = _is_typed_as_access_token(claims, header) or claims.get("token_use") == "access"
+    marked = is_typed_as_access_token(claims, header) or claims.get("token_use") == "access"
     if not marked:
         raise InvalidTokenError("type", claim="typ", found=header.typ)
 
@@ -199,7 +204,8 @@ def _verify_claims_of_rfc_9068(claims: Mapping[str, Any]) -> None:
             raise InvalidTokenError("claim", claim=name)
 
 
-def _verify_required_claims(claims: Mapping[str, Any], policy: TokenPolicy) -> None:
+def _verify_own_rules(claims: Mapping[str, Any], policy: TokenPolicy) -> None:
+    """What is demanded of the tokens of some issuers only."""
     for name in policy.access_token_marks:
         if claims.get(name) in _NOTHING:
             raise InvalidTokenError("id_token", claim=name)
@@ -207,78 +213,14 @@ def _verify_required_claims(claims: Mapping[str, Any], policy: TokenPolicy) -> N
         value = claims.get(name)
         if value in _NOTHING or not (values is None or (isinstance(value, str) and value in values)):
             raise InvalidTokenError("claim", claim=name, found=value if isinstance(value, str) else None)
+    if policy.issuer_template is not None and policy.tenant_claim is not None:
+        _verify_tenant(claims, policy.issuer_template, policy.tenant_claim)
 
 
-class _Candidate(NamedTuple):
-    """A signed token of which it is open whether it is an access token."""
-
-    claims: Mapping[str, Any]
-    header: UnverifiedHeader
-    policy: TokenPolicy
-    audience: tuple[str, ...]
-
-
-def _never(_: _Candidate) -> bool:
-    return False
-
-
-def _is_typed_as_access_token(claims: Mapping[str, Any], header: UnverifiedHeader) -> bool:
-    return (header.typ or "").lower() in _AT_JWT or claims.get("typ") == "Bearer"
-
-
-def _is_marked_as_access_token(token: _Candidate) -> bool:
-    return (
-        "client_id" in token.claims
-        or any(name in token.claims for name in token.policy.scope_claims)
-        or _is_typed_as_access_token(token.claims, token.header)
-        # All of them are there: that was verified before.
-        or bool(token.policy.access_token_marks)
-    )
-
-
-def _is_no_other_type(token: _Candidate) -> bool:
-    payload_type = token.claims["typ"]
-    return not isinstance(payload_type, str) or payload_type.lower() not in _OTHER_PAYLOAD_TYPES
-
-
-def _is_for_access(token: _Candidate) -> bool:
-    return token.claims["token_use"] in ("access", "access_token")
-
-
-def _is_for_more_than_its_client(token: _Candidate) -> bool:
-    return set(token.audience) != {token.claims["azp"]} or _is_marked_as_access_token(token)
-
-
-class _KindRule(NamedTuple):
-    """What the presence of a claim says about a token: the reason and the claim of a refusal, and when there is none."""
-
-    reason: str
-    claim: str
-    allows: Callable[[_Candidate], bool]
-
-
-# An ID token, a logout token or a refresh token is not an access token (RFC 8725 section 3.12). A rule is asked when its claim
-# is there, and only then; most access tokens have none of these claims and skip all rules. The order decides which reason is
-# given when several rules refuse.
-_KIND_RULES: Mapping[str, _KindRule] = {
-    # OpenID Connect Core sections 2 and 3.3.2.11: hashes of what was issued together with an ID token.
-    "at_hash": _KindRule("id_token", "at_hash", _never),
-    "c_hash": _KindRule("id_token", "c_hash", _never),
-    # RFC 8417 section 2.2: a security event or a logout token.
-    "events": _KindRule("type", "events", _never),
-    # Keycloak writes the kind of a token into its payload.
-    "typ": _KindRule("type", "typ", _is_no_other_type),
-    # Cognito, and Ory Hydra in its answers.
-    "token_use": _KindRule("type", "token_use", _is_for_access),
-    # The client's own value, which only an ID token repeats (older Keycloak repeats it in access tokens too).
-    "nonce": _KindRule("id_token", "nonce", _is_marked_as_access_token),
-    # The client that was given the token; an ID token is meant for this client alone.
-    "azp": _KindRule("id_token", "aud", _is_for_more_than_its_client),
-}
-_KIND_CLAIMS = frozenset(_KIND_RULES)
-
-
-def _verify_kind(token: _Candidate) -> None:
-    for name, rule in _KIND_RULES.items():
-        if name in token.claims and not rule.allows(token):
-            raise InvalidTokenError(rule.reason, claim=rule.claim)
+def _verify_tenant(claims: Mapping[str, Any], template: IssuerTemplate, name: str) -> None:
+    """What the token says of its tenant must be what its issuer says: one key may sign for all tenants of a provider."""
+    tenant = claims.get(name)
+    if not isinstance(tenant, str):
+        raise InvalidTokenError("claim", claim=name)
+    if template.issuer_of(tenant) != claims["iss"]:
+        raise InvalidTokenError("issuer", claim=name, found=tenant)

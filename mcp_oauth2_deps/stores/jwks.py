@@ -37,11 +37,13 @@ class KeySource(NamedTuple):
 
     Attributes:
         jwks_uri: the URL of the keys; discovered when absent.
-        algorithms: JWS algorithms that keys are wanted for.
+        algorithms: those that keys are wanted for.
+        fits: whether a key may be used that says of itself for which issuer it is; all may when absent.
     """
 
     jwks_uri: str | None
     algorithms: frozenset[str]
+    fits: Callable[[str], bool] | None = None
 
 
 @dataclass(slots=True)
@@ -246,8 +248,7 @@ class JWKSStore:
             raise DocumentError(f"the attempt failed ({type(error).__name__})") from None
 
     def _source(self, issuer: str) -> KeySource:
-        source = None if self._sources is None else self._sources(issuer)
-        return source or KeySource(self._jwks_uris.get(issuer), self._algorithms)
+        return (self._sources and self._sources(issuer)) or KeySource(self._jwks_uris.get(issuer), self._algorithms)
 
     async def _fetch(self, url: str, source: KeySource) -> tuple[KeySet, Document]:
         try:
@@ -258,7 +259,7 @@ class JWKSStore:
             raise DocumentError(f"{place}: {error}") from None
 
     async def _build(self, document: Document, source: KeySource) -> KeySet:
-        builder = KeySetBuilder(source.algorithms)
+        builder = KeySetBuilder(source.algorithms, source.fits)
         for place, jwk in enumerate(published_keys(document.content), 1):
             builder.add(jwk)
             if place % _KEYS_PER_STEP == 0:

@@ -26,7 +26,7 @@ from verify import LIMIT, TARGETS, bare_check
 from mcp_oauth2_deps import AccessToken, Authenticator, OAuth2BearerScheme, OAuth2Settings
 from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, parse_json_object
 from mcp_oauth2_deps.protocol.jws import SignatureKey, read_header, split_token, verify_signature
-from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_issuer
+from mcp_oauth2_deps.protocol.tokens import unverified_issuer, verify_claims, verify_issuer
 from mcp_oauth2_deps.testing.issuer import DevelopmentIssuer
 
 _STANDARD = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
@@ -65,7 +65,8 @@ async def stages(source: DevelopmentIssuer) -> dict[str, Callable[[], Any]]:
     def parsed() -> dict[str, Any]:
         token = split_token(raw)
         claims = parse_json_object(token.payload, max_values=MAX_TOKEN_VALUES)
-        verify_issuer(claims, issuers.get)
+        name = unverified_issuer(claims)
+        verify_issuer(name, issuers.get(name))
         verify_signature(token, key)
         return claims
 

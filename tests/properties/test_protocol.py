@@ -30,7 +30,7 @@ from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, UnverifiedHeader,
 from mcp_oauth2_deps.protocol.keys import KeySet, UnusableKeySetError
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, is_scope_token, missing_scopes, read_scopes, transitive_hierarchy
-from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header, verify_issuer
+from mcp_oauth2_deps.protocol.tokens import unverified_issuer, verify_claims, verify_header, verify_issuer
 from mcp_oauth2_deps.testing.keys import base64url
 
 POLICY = TokenPolicy((ISSUER,), (RESOURCE,), frozenset(SUPPORTED_ALGORITHMS))
@@ -49,7 +49,8 @@ def refuses(error, function, *args, **more):
 
 def judge(claims, header=HEADER, policy=POLICY):
     """What becomes of these claims, once their signature holds."""
-    token, confirmation = verify_claims(claims, header, verify_issuer(claims, {ISSUER: policy}.get), now=NOW)
+    name = unverified_issuer(claims)
+    token, confirmation = verify_claims(claims, header, verify_issuer(name, {ISSUER: policy}.get(name)), now=NOW)
     assert (confirmation is not None) == ("cnf" in claims)
     return token
 

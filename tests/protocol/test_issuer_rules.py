@@ -1,14 +1,18 @@
 """The rules that only some issuers have: clients in place of an audience, further scopes, claims that must be there."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from mcp_oauth2_deps.errors import InvalidTokenError
+from mcp_oauth2_deps.protocol.issuer_templates import IssuerTemplate, is_issuer
 from mcp_oauth2_deps.protocol.jws import UnverifiedHeader
+from mcp_oauth2_deps.protocol.keys import KeySet, KeySetBuilder
 from mcp_oauth2_deps.protocol.policy import TokenPolicy, any_header_of
 from mcp_oauth2_deps.protocol.scopes import ClaimedScopes, read_scopes
 from mcp_oauth2_deps.protocol.tokens import client_of, verify_claims, verify_header
+from mcp_oauth2_deps.testing import SigningKey
 
 NOW = 1_800_000_000
 ISSUER, AUDIENCE = "https://issuer.example.com", "https://api.example.com/mcp"
@@ -220,3 +224,59 @@ def test_a_header_is_refused_before_the_issuer_is_known_only_where_every_issuer_
         assert str(caught.value) == reason
     verify_header(HEADER, any_header_of((es256, rs256, POLICY)))
     assert any_header_of((es256,)) is es256
+
+
+TEMPLATE = IssuerTemplate("https://login.example.com/{tenant}/v2.0")
+OF_TENANTS = replace(POLICY, issuer_template=TEMPLATE, tenant_claim="tid")
+OF_ACME = CLAIMS | {"iss": "https://login.example.com/acme/v2.0", "tid": "acme"}
+
+
+def test_the_tenant_claim_and_the_issuer_name_one_tenant():
+    assert judge(OF_ACME, OF_TENANTS).issuer == OF_ACME["iss"]
+    assert judge(OF_ACME | {"tid": 7}, replace(OF_TENANTS, tenant_claim=None)).issuer == OF_ACME["iss"]
+
+
+@pytest.mark.parametrize(
+    ("tenant", "reason"),
+    [
+        ("globex", "issuer (tid)"),
+        ("ACME", "issuer (tid)"),
+        ("", "issuer (tid)"),
+        ("{tenant}", "issuer (tid)"),
+        ("acme/v2.0", "issuer (tid)"),
+        (None, "claim (tid)"),
+        (["acme"], "claim (tid)"),
+    ],
+)
+def test_a_token_whose_tenant_is_not_that_of_its_issuer_is_refused(tenant, reason):
+    assert refusal(OF_ACME | {"tid": tenant}, OF_TENANTS) == reason
+
+
+def test_a_token_that_names_no_tenant_is_refused():
+    assert refusal({name: value for name, value in OF_ACME.items() if name != "tid"}, OF_TENANTS) == "claim (tid)"
+
+
+@pytest.mark.parametrize(
+    ("owner", "usable"),
+    [
+        ("https://login.example.com/acme/v2.0", True),
+        ("https://login.example.com/{tenantid}/v2.0", True),
+        ("https://login.example.com/{tenant}/v2.0", True),
+        ("https://login.example.com/globex/v2.0", False),
+        ("https://login.example.com/{tenantid}/v2.0/", False),
+        ("https://evil.example/{tenantid}/v2.0", False),
+        ("", False),
+        (None, False),
+        (7, False),
+        (["https://login.example.com/acme/v2.0"], False),
+    ],
+)
+def test_a_key_that_says_for_whom_it_is_counts_for_nobody_else(owner, usable):
+    jwk = SigningKey.generate("ES256", "a").public_jwk()
+    builder = KeySetBuilder({"ES256"}, partial(is_issuer, OF_ACME["iss"], "acme"))
+    builder.add(jwk | {"kid": "b"})
+    builder.add(jwk | {"issuer": owner})
+    found = builder.finish()
+    assert (found.key_ids, found.skipped) == (({"a", "b"}, ()) if usable else ({"b"}, ("it is for another issuer",)))
+    # Where an issuer has no tenants, the member means nothing.
+    assert KeySet.from_document({"keys": [jwk | {"issuer": owner}]}, {"ES256"}).key_ids == {"a"}

@@ -116,6 +116,13 @@ def test_control_a_template_within_a_host_of_ones_own_is_fit(template):
         ("https://a.example/{tenant}", "https://a.example/{tenant}/v2", False),
         ("https://a.example/{tenant}/v1", "https://a.example/{tenant}/v2", False),
         ("https://a.example/{tenant}", "https://b.example/{tenant}", False),
+        ("https://a.example/realms/{tenant}", "https://a.example/{tenant}/acme", True),
+        ("https://a.example/realms-{tenant}", "https://a.example/{tenant}-acme", True),
+        ("https://{tenant}.a.example/{tenant}", "https://{tenant}.a.example/x", True),
+        ("https://{tenant}.a.example/{tenant}", "https://{tenant}.a.example/{tenant}/v2", True),
+        ("https://{tenant}.a.example/{tenant}", "https://b.example/{tenant}", False),
+        ("https://{tenant}.a.example/{tenant}", "https://{tenant}.b.example/{tenant}", False),
+        ("https://{tenant}.a.example/", "https://login.a.example/{tenant}", True),
         ("https://a.example/a-{tenant}", "https://a.example/b-{tenant}", False),
     ],
 )

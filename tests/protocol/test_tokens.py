@@ -7,12 +7,12 @@ import pytest
 from bad_tokens import BAD_TOKENS, RESOURCE, spoiled
 
 from mcp_oauth2_deps.errors import InvalidTokenError
-from mcp_oauth2_deps.protocol import tokens
+from mcp_oauth2_deps.protocol import token_kinds
 from mcp_oauth2_deps.protocol.confirmations import verify_provable
 from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, parse_json_object
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, UnverifiedHeader, read_header
 from mcp_oauth2_deps.protocol.policy import TokenPolicy, comparable_audience
-from mcp_oauth2_deps.protocol.tokens import verify_claims, verify_header, verify_issuer
+from mcp_oauth2_deps.protocol.tokens import unverified_issuer, verify_claims, verify_header, verify_issuer
 
 NOW = 1_800_000_000
 ISSUER = "https://issuer.example.com"
@@ -30,7 +30,8 @@ GOOD_CLAIMS = STRICT_CLAIMS | {"exp": NOW + 600, "scope": "a"}
 
 def judge(claims, header=HEADER, policy=POLICY, now=NOW):
     """What becomes of a token with this payload, whose signature holds, and beside which nothing is proven."""
-    verify_issuer(claims, {ISSUER: policy}.get)
+    name = unverified_issuer(claims)
+    verify_issuer(name, {ISSUER: policy}.get(name))
     token, confirmation = verify_claims(claims, header, policy, now=now)
     if confirmation is not None:
         verify_provable(confirmation, ())
@@ -78,8 +79,8 @@ def test_the_token_from_which_the_bad_ones_depart_passes(base64url, policy):
 def test_each_rule_about_the_kind_of_a_token_has_a_row():
     seen = set()
     for bad in BAD_TOKENS.values():
-        seen |= spoiled(GOOD_CLAIMS, bad.claims).keys() & tokens._KIND_RULES.keys()
-    assert seen == tokens._KIND_RULES.keys()
+        seen |= spoiled(GOOD_CLAIMS, bad.claims).keys() & token_kinds.KIND_RULES.keys()
+    assert seen == token_kinds.KIND_RULES.keys()
 
 
 @pytest.mark.parametrize("typ", [None, "JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+jwt"])
@@ -108,13 +109,13 @@ def test_both_names_of_ed25519_stand_for_the_other_in_header_and_list(base64url,
 
 
 def test_a_trusted_issuer_is_returned():
-    assert verify_issuer({"iss": ISSUER}, {ISSUER: POLICY}.get) is POLICY
+    assert verify_issuer(ISSUER, POLICY) is POLICY
 
 
 @pytest.mark.parametrize("issuer", ["", ISSUER + "/", "https://evil.example.com"])
 def test_the_refused_issuer_is_kept_for_the_log(issuer):
     with pytest.raises(InvalidTokenError) as refusal:
-        verify_issuer({"iss": issuer}, {ISSUER: POLICY}.get)
+        verify_issuer(issuer, None)
     assert (refusal.value.reason, refusal.value.claim, refusal.value.found) == ("issuer", "iss", issuer)
 
 
