@@ -21,10 +21,19 @@ OUTSIDE = {
     "tests/integration": "needs Node.js with npm",
     "tests/issuers": "needs Node.js with npm, and installs authorization servers",
     "tests/load": "needs Linux, and loads a server for minutes",
+    "tests/mcp/test_costs.py": "compares times",
     "tests/stores/test_stalls.py": "floods the event loop for half a minute",
     "tests/test_demo.py": "needs curl, and starts the demo again and again",
 }
-_LEFT_OUT = pytest.StashKey[list[str]]()
+# What runs in one process where there are several: the log of the attacked server is judged when all attacks are over, and what needs
+# Node.js installs it into folders that it shares.
+UNITS = {
+    "tests/attacks": "attacks",
+    "tests/browser": "others",
+    "tests/clients": "others",
+    "tests/integration": "others",
+    "tests/issuers": "others",
+}
 
 
 def pytest_addoption(parser):
@@ -32,7 +41,6 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.stash[_LEFT_OUT] = []
     config.addinivalue_line("markers", "outside: left out of a plain run, because it needs more than Python or takes long")
     quiet = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
     # In CI the same examples at each run.
@@ -43,17 +51,45 @@ def pytest_configure(config):
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "many" if config.option.all else "few"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """A plain run takes two processes, unless `-n` says otherwise, or what is debugged has to run in this one."""
+    option = config.option
+    # pytest-xdist calls this in its processes too: one that started processes of its own would fill the machine with them.
+    worker = hasattr(config, "workerinput")
+    alone = worker or option.all or option.collectonly or option.usepdb or option.trace or option.capture == "no"
+    # None is no word about it; the option is not there without pytest-xdist.
+    if getattr(option, "numprocesses", 1) is None and config.args == config.getini("testpaths") and not alone:
+        option.numprocesses = 2
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Each process takes one unit after the other, in the order of their names: a file, or the files that need the same server."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Units(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return UNITS.get("/".join(file.split("/")[:2]), file)
+
+    config.option.loadscopereorder = False
+    return Units(config, log)
+
+
 def pytest_ignore_collect(collection_path, config):
-    place = collection_path.relative_to(ROOT).as_posix() if collection_path.is_relative_to(ROOT) else ""
-    if place not in OUTSIDE or config.option.all:
-        return None
-    named = [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
-    if any(argument.is_relative_to(collection_path) for argument in named):
-        return None
-    # pytest asks of the neighbours of what was named, too.
-    if any(collection_path.is_relative_to(argument) for argument in named):
-        config.stash[_LEFT_OUT].append(place)
-    return True
+    return True if collection_path in {ROOT / place for place in _left_out(config)} else None
+
+
+def _left_out(config):
+    """What is outside and not asked for: by `--all`, by its own name, or by that of something in it."""
+    if config.option.all:
+        return []
+    return [place for place in OUTSIDE if not any(path.is_relative_to(ROOT / place) for path in _named(config))]
+
+
+def _named(config):
+    return [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
 
 
 def pytest_collection_modifyitems(items):
@@ -64,10 +100,10 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    left_out = config.stash[_LEFT_OUT]
+    left_out = [place for place in _left_out(config) if any((ROOT / place).is_relative_to(path) for path in _named(config))]
     if left_out:
         terminalreporter.section("left out")
-        for place in sorted(left_out):
+        for place in left_out:
             terminalreporter.write_line(f"uv run pytest {place:<27} {OUTSIDE[place]}")
         terminalreporter.write_line(f"uv run pytest {'--all':<27} runs everything")
 

@@ -1,7 +1,11 @@
-"""Laws of the suite itself: its map is whole, every file says what it asks, and what is left out is there."""
+"""Laws of the suite itself: its map is whole, every file says what it asks, what is left out is there, and ids stay the same."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
+from argparse import Namespace
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -36,3 +40,54 @@ def test_what_a_plain_run_leaves_out_is_there_and_in_the_map(pytestconfig):
     text = (HERE / "README.md").read_text("utf-8")
     lines = [line for line in text.splitlines() if "*outside*" in line]
     assert {place for place in root.OUTSIDE if not any(Path(place).name in line for line in lines)} == set()
+
+
+def test_ids_are_the_same_in_every_process():
+    """Mutation testing names tests by their ids: no addresses, no order of a set. A run in two processes ends where any two differ."""
+    places = [str(HERE / "rfc")]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *places,
+        str(HERE / "test_suite.py"),
+    ]
+    collecting = [
+        subprocess.Popen(
+            command,
+            cwd=HERE.parent,
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTEST_ADDOPTS": ""},
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        for seed in ("1", "2")
+    ]
+    first, second = ([line for line in run.communicate()[0].splitlines() if "::" in line] for run in collecting)
+    assert any(line.endswith("::test_ids_are_the_same_in_every_process") for line in first)
+    assert sorted(set(first) ^ set(second)) == []
+
+
+def test_no_id_holds_the_address_of_an_object(request):
+    assert [item.nodeid for item in request.session.items if re.search(r" at 0x[0-9a-f]{6,}", item.nodeid)] == []
+
+
+def test_a_process_that_was_started_for_the_tests_starts_none_itself(pytestconfig):
+    """It is asked how many there should be, too; each would start two, and these two more."""
+    root = next(
+        plugin
+        for plugin in pytestconfig.pluginmanager.get_plugins()
+        if getattr(plugin, "__file__", "") == str(HERE / "conftest.py")
+    )
+
+    def processes(**more):
+        option = Namespace(all=False, collectonly=False, usepdb=False, trace=False, capture="fd", numprocesses=None)
+        root.pytest_cmdline_main(Namespace(option=option, args=["tests"], getini=lambda _: ["tests"], **more))
+        return option.numprocesses
+
+    assert processes() == 2
+    assert processes(workerinput={}) is None

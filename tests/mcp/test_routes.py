@@ -385,7 +385,7 @@ async def test_a_path_that_was_not_known_in_time_stops_the_start(monkeypatch, ki
         await default_scheme.aclose()
 
 
-@pytest.mark.parametrize("server", [object(), None, "server"], ids=repr)
+@pytest.mark.parametrize("server", [object(), None, "server"], ids=["an object", "None", "a text"])
 def test_what_is_no_server_is_refused_at_once(auth, server):
     with pytest.raises(ValueError, match="neither an MCPServer"):
         mcp_router(server, auth=auth)

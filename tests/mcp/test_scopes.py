@@ -411,7 +411,7 @@ def test_a_function_that_fastmcp_holds_already_is_refused(kind, names):
         scopes("a")(registered)
 
 
-@pytest.mark.parametrize("thing", [object(), type, "text"], ids=repr)
+@pytest.mark.parametrize("thing", [object(), type, "text"], ids=["an object", "a class", "a text"])
 def test_the_decorator_takes_functions_only(thing):
     with pytest.raises(TypeError, match="takes a function"):
         scopes("a")(thing)

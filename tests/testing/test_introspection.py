@@ -113,10 +113,12 @@ def test_who_accepts_a_signed_answer_gets_one(browser, ask):
 
 
 @pytest.mark.parametrize(
-    "form", [{"client_id": "gu:rd", "client_secret": SECRET}, assertion(), assertion() | {"client_id": "signer"}]
+    "make",
+    [lambda: {"client_id": "gu:rd", "client_secret": SECRET}, assertion, lambda: assertion() | {"client_id": "signer"}],
+    ids=["a secret", "an assertion", "an assertion and a name"],
 )
-def test_a_client_may_prove_itself_in_the_form(browser, ask, form):
-    assert ask(browser.issuer.token(), **form).json()["active"] is True
+def test_a_client_may_prove_itself_in_the_form(browser, ask, make):
+    assert ask(browser.issuer.token(), **make()).json()["active"] is True
 
 
 def test_an_assertion_may_name_the_token_endpoint_and_fetches_tokens(browser):
@@ -125,36 +127,37 @@ def test_an_assertion_may_name_the_token_endpoint_and_fetches_tokens(browser):
 
 
 @pytest.mark.parametrize(
-    "form",
+    "make",
+    # Each makes its assertion in its test: made before the first one, it could be over.
     [
-        {"client_id": "public"},
-        {"client_id": "gu:rd"},
-        {"client_id": "gu:rd", "client_secret": "wrong"},
-        {"client_id": "signer"},
-        {"client_id": "signer", "client_secret": ""},
-        {"client_id": "public", **assertion()},
-        {"client_id": "gu:rd", **assertion()},
-        assertion(SigningKey.generate("ES256", "k")),
-        assertion(SigningKey.generate("ES256", "another")),
-        assertion(header={"crit": ["x"]}),
-        assertion(iss="other"),
-        assertion(sub="other"),
-        assertion(sub=None),
-        assertion(aud="http://127.0.0.1:9001"),
-        assertion(aud=["http://127.0.0.1:9000"]),
-        assertion(aud=None),
-        assertion(exp=1),
-        assertion(exp=int(time.time()) + 3600),
-        assertion(exp="soon"),
-        assertion(exp=None),
-        assertion(jti=None),
-        assertion() | {"client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"},
-        assertion() | {"client_assertion": "a.b.c"},
-        assertion() | {"client_assertion": "ü"},
+        lambda: {"client_id": "public"},
+        lambda: {"client_id": "gu:rd"},
+        lambda: {"client_id": "gu:rd", "client_secret": "wrong"},
+        lambda: {"client_id": "signer"},
+        lambda: {"client_id": "signer", "client_secret": ""},
+        lambda: {"client_id": "public", **assertion()},
+        lambda: {"client_id": "gu:rd", **assertion()},
+        lambda: assertion(SigningKey.generate("ES256", "k")),
+        lambda: assertion(SigningKey.generate("ES256", "another")),
+        lambda: assertion(header={"crit": ["x"]}),
+        lambda: assertion(iss="other"),
+        lambda: assertion(sub="other"),
+        lambda: assertion(sub=None),
+        lambda: assertion(aud="http://127.0.0.1:9001"),
+        lambda: assertion(aud=["http://127.0.0.1:9000"]),
+        lambda: assertion(aud=None),
+        lambda: assertion(exp=1),
+        lambda: assertion(exp=int(time.time()) + 3600),
+        lambda: assertion(exp="soon"),
+        lambda: assertion(exp=None),
+        lambda: assertion(jti=None),
+        lambda: assertion() | {"client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"},
+        lambda: assertion() | {"client_assertion": "a.b.c"},
+        lambda: assertion() | {"client_assertion": "ü"},
     ],
 )
-def test_a_client_that_proves_nothing_learns_nothing(browser, ask, form):
-    answer = ask(browser.issuer.token(), **form)
+def test_a_client_that_proves_nothing_learns_nothing(browser, ask, make):
+    answer = ask(browser.issuer.token(), **make())
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
