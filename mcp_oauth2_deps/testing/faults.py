@@ -1,4 +1,4 @@
-"""An issuer whose documents fail in every way an issuer's can, one document at a time, while it runs."""
+"""An issuer whose documents and introspections fail in every way an issuer's can, one at a time, while it runs."""
 
 import asyncio
 import gzip
@@ -15,7 +15,7 @@ from mcp_oauth2_deps.testing.issuer import DevelopmentIssuer
 from mcp_oauth2_deps.testing.keys import SigningKey
 from mcp_oauth2_deps.testing.loopback import LoopbackGuard, LoopbackServer
 
-Documents = Literal["metadata", "jwks"]
+Documents = Literal["metadata", "jwks", "introspection"]
 _MEBIBYTE = 1024 * 1024
 
 
@@ -49,7 +49,7 @@ class Fault(Enum):
 
 
 class FaultIssuer(DevelopmentIssuer):
-    """A `DevelopmentIssuer` whose documents can be made faulty and whole again while it is served.
+    """A `DevelopmentIssuer` whose documents, and answers about tokens, can be made faulty and whole again while it is served.
 
     It shows how an app behaves when its issuer fails.
 
@@ -138,6 +138,16 @@ class FaultIssuer(DevelopmentIssuer):
         finally:
             self.switch_off()
 
+    def _content(self, path: str) -> dict[str, Any]:
+        """What the answer would be without the fault; of any token that it is not active."""
+        match _document_at(path):
+            case "jwks":
+                return self.jwks()
+            case "introspection":
+                return {"active": False}
+            case _:
+                return self.metadata()
+
     @property
     def app(self) -> ASGIApp:  # type: ignore[override]  # the app there, behind the faults
         """The issuer as an ASGI app with its faults; it answers callers on this machine only, and only under its own names."""
@@ -149,8 +159,7 @@ class FaultIssuer(DevelopmentIssuer):
                 await sound(scope, receive, send)
                 return
             self.requests[scope["path"]] += 1
-            content = self.jwks() if scope["path"].endswith("/jwks") else self.metadata()
-            await _spoilt(fault, content, scope["path"], receive, send)
+            await _spoilt(fault, self._content(scope["path"]), scope["path"], receive, send)
 
         return LoopbackGuard(serve, lambda: self.url)
 
@@ -158,7 +167,7 @@ class FaultIssuer(DevelopmentIssuer):
 def _document_at(path: str) -> Documents | None:
     if "/.well-known/" in path:
         return "metadata"
-    return "jwks" if path.endswith("/jwks") else None
+    return "jwks" if path.endswith("/jwks") else "introspection" if path.endswith("/introspect") else None
 
 
 async def _spoilt(fault: Fault, content: dict[str, Any], path: str, receive: Receive, send: Send) -> None:
@@ -210,7 +219,8 @@ def _body(fault: Fault, document: bytes, content: dict[str, Any]) -> bytes:
         case Fault.EMPTY:
             return b'{"keys": []}'
         case Fault.FOREIGN:
-            foreign = {"issuer": "https://other.example.com"} if "issuer" in content else {"keys": _UNUSABLE}
+            other = "https://other.example.com"
+            foreign = {"issuer": other} if "issuer" in content else {"active": True, "iss": other, "keys": _UNUSABLE}
             return json.dumps({**content, **foreign}).encode()
         case _:
             return document

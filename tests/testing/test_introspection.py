@@ -7,10 +7,13 @@ from urllib.parse import quote_plus
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from fastapi import Depends, FastAPI
+from fastapi.testclient import TestClient
 
+from mcp_oauth2_deps import OAuth2BearerScheme, OAuth2Settings
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, read_header, split_token, verify_signature
 from mcp_oauth2_deps.protocol.keys import KeySet
-from mcp_oauth2_deps.testing import Client, SigningKey
+from mcp_oauth2_deps.testing import Client, Fault, FaultIssuer, SigningKey
 
 SECRET = "s:%é+ /"
 KEY = SigningKey.generate("ES256", "k")
@@ -210,3 +213,33 @@ def test_only_the_newest_tokens_are_known(browser, ask, monkeypatch):
     monkeypatch.setattr("mcp_oauth2_deps.testing.authorization_server.issued._MAX_TOKENS", 2)
     tokens = [browser.issuer.token() for _ in range(3)]
     assert [ask(token).json()["active"] for token in tokens] == [False, True, True]
+
+
+# The right answer, a byte at a time, is as right as any if it is there in time.
+@pytest.mark.parametrize("fault", [None, *(fault for fault in Fault if fault is not Fault.DRIP)])
+def test_an_issuer_in_trouble_shows_what_an_app_does_without_answers(fault):
+    with FaultIssuer(audience="http://127.0.0.1:8000/mcp", clients={"server": Client("secret")}, opaque=True).serve() as issuer:
+        settings = OAuth2Settings(
+            issuer=issuer.url,
+            resource="http://127.0.0.1:8000/mcp",
+            allow_insecure_http=True,
+            introspection="opaque",
+            client_id="server",
+            client_secret="secret",
+            http_timeout=2,
+        )
+        auth = OAuth2BearerScheme(settings)
+        app = FastAPI(dependencies=[Depends(auth)])
+        app.include_router(auth.router())
+
+        @app.get("/files")
+        async def list_files():
+            return []
+
+        with TestClient(app) as client:
+            if fault is not None:
+                issuer.spoil("introspection", fault)
+            answer = client.get("/files", headers=issuer.bearer())
+    # Another issuer's name in the answer is the token's fault; whatever is no answer says nothing of the token.
+    expected = {None: 200, Fault.FOREIGN: 401}.get(fault, 503)
+    assert answer.status_code == expected, answer.text
