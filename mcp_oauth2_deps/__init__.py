@@ -7,6 +7,7 @@ from mcp_oauth2_deps.fastapi.scheme import (
     OAuth2BearerScheme,
     optional_token,
     protected_resource_router,
+    require,
     require_scopes,
     until_expiry,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "optional_token",
     "protected_resource_router",
     "providers",
+    "require",
     "require_scopes",
     "until_expiry",
 ]

@@ -57,7 +57,7 @@ def test_no_token_names_all_scopes_and_no_error(app):
 def test_a_token_with_all_scopes_passes_and_is_verified_once(app, auth, issuer, monkeypatch):
     calls = []
     authenticate = auth.authenticator.authenticate
-    monkeypatch.setattr(auth.authenticator, "authenticate", lambda credentials: calls.append(1) or authenticate(credentials))
+    monkeypatch.setattr(auth.authenticator, "authenticate", lambda *given, **how: calls.append(1) or authenticate(*given, **how))
     response = TestClient(app).get("/r/x", headers=issuer.bearer(subject="alice", scopes=ALL))
     assert response.status_code == 200
     assert response.json() == {"subject": "alice", "scopes": sorted(ALL)}

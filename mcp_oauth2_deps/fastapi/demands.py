@@ -54,6 +54,7 @@ def collect_requirement(
     verifiers = tuple(verifiers)
     all_of: dict[str, None] = {}
     any_of: dict[tuple[str, ...], None] = {}
+    live: list[bool] = []
 
     def walk(node: Dependant, inherited: tuple[str, ...]) -> None:
         for child in node.dependencies:
@@ -63,11 +64,13 @@ def collect_requirement(
             if any(child.call is verifier for verifier in verifiers):
                 all_of.update(dict.fromkeys(scopes))
             if getattr(child.call, "gate", None) is gate and hasattr(child.call, "requirement"):
-                any_of.update(dict.fromkeys(child.call.requirement.any_of))  # type: ignore[union-attr]  # just asked
+                requirement: ScopeRequirement = child.call.requirement  # type: ignore[union-attr]  # just asked
+                any_of.update(dict.fromkeys(requirement.any_of))
+                live.append(requirement.live)
             walk(child, scopes)
 
     walk(dependant, ())
-    return ScopeRequirement(tuple(all_of), tuple(any_of))
+    return ScopeRequirement(tuple(all_of), tuple(any_of), live=any(live))
 
 
 def unresolved_dependants(routes: Iterable[object]) -> Iterator[tuple[Dependant, list[str]]]:

@@ -12,7 +12,7 @@ from mcp_oauth2_deps.fastapi.documentation import OpenAPIDocument, SchemeDescrip
 from mcp_oauth2_deps.fastapi.gate import Gate
 from mcp_oauth2_deps.fastapi.late_routes import LateRoutes
 from mcp_oauth2_deps.fastapi.metadata_routes import MetadataRoutes
-from mcp_oauth2_deps.fastapi.wiring import verify_annotations, verify_other_schemes
+from mcp_oauth2_deps.fastapi.wiring import verify_annotations, verify_live_demands, verify_other_schemes
 
 
 def router_with_lifespan(gate: Gate, description: SchemeDescription) -> APIRouter:
@@ -26,6 +26,7 @@ def router_with_lifespan(gate: Gate, description: SchemeDescription) -> APIRoute
             verify_other_schemes(app, gate)
             with metadata.served_by(app), LateRoutes.watched(app):
                 OpenAPIDocument.install(app, description)
+                verify_live_demands(app, gate)
                 await gate.start()
                 yield
         finally:

@@ -1,25 +1,24 @@
-"""What users write at their routes: the scheme, the scopes demanded at one place, the optional token.
+"""What users write at their routes: the scheme, which makes the guards that demand something.
 
-Deciding about a connection does not belong here; all of these ask the scheme's gate.
+Deciding about a connection does not belong here; the scheme's gate does.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from inspect import Parameter, Signature
+from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Security, WebSocketException
+from fastapi import APIRouter, WebSocketException
 from fastapi.openapi.models import OAuth2 as OAuth2Model
 from fastapi.security import OAuth2, SecurityScopes
-from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 from starlette.status import WS_1008_POLICY_VIOLATION
 
 from mcp_oauth2_deps.authenticator import Authenticator
-from mcp_oauth2_deps.errors import InsufficientScopeError, MissingCredentialsError
+from mcp_oauth2_deps.errors import MissingCredentialsError
 from mcp_oauth2_deps.fastapi.documentation import SchemeDescription
 from mcp_oauth2_deps.fastapi.gate import Gate
+from mcp_oauth2_deps.fastapi.guards import OptionalToken, ScopeGuard
 from mcp_oauth2_deps.fastapi.health import Readiness
 from mcp_oauth2_deps.fastapi.lifespan import router_with_lifespan
 from mcp_oauth2_deps.fastapi.token_end import TokenOverError, until_over
@@ -29,35 +28,6 @@ from mcp_oauth2_deps.protocol.scopes import ScopeRequirement, scope_requirement
 from mcp_oauth2_deps.settings import OAuth2Settings
 from mcp_oauth2_deps.stores.loaded_keys import KeysStatus
 from mcp_oauth2_deps.verifiers import Verifier
-
-
-class OptionalToken(SecurityBase):
-    """A dependency: the verified token, or nothing when nothing was sent. A bad token is refused here too."""
-
-    def __init__(self, gate: Gate, description: SchemeDescription) -> None:
-        self.gate = gate
-        self._description = description
-
-    @property
-    def scheme_name(self) -> str:  # type: ignore[override]  # an attribute there; that of the scheme here
-        """The name of the scheme in OpenAPI."""
-        return self._description.name
-
-    @property
-    def model(self) -> OAuth2Model:  # type: ignore[override]  # an attribute there; that of the scheme here
-        """The scheme for OpenAPI."""
-        return next(iter(self._description.models().values()))
-
-    async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> AccessToken | None:
-        """The verified token, or nothing."""
-        return await self.gate.admit(connection, security_scopes.scopes)
-
-
-class _Alternatives(OptionalToken):
-    """Shows alternative scopes in OpenAPI. It lets everything pass; the guard decides."""
-
-    async def __call__(self) -> None:  # type: ignore[override]  # nothing to ask, nothing to say
-        return None
 
 
 class OAuth2BearerScheme(OAuth2):
@@ -175,7 +145,7 @@ class OAuth2BearerScheme(OAuth2):
         self,
         *scopes: str,
         any_of: Annotated[tuple[str, ...] | list[str], CalledFirst('Security(require_scopes("files:read"))')] = (),
-    ) -> "ScopeGuard":
+    ) -> ScopeGuard:
         """A dependency that returns the token if it holds all `scopes`, and one of `any_of`; without any, any good token.
 
         Equal demands are equal dependencies, so `app.dependency_overrides[auth.require_scopes("a")]` works.
@@ -183,7 +153,29 @@ class OAuth2BearerScheme(OAuth2):
         Raises:
             ValueError: something that is no scope, or `offline_access`, which is no right at a resource.
         """
-        requirement = scope_requirement(*scopes, any_of=any_of)
+        return self.require(scopes=scopes, any_of=any_of)
+
+    def require(
+        self,
+        *,
+        scopes: Annotated[Sequence[str], CalledFirst('Security(require(scopes=["files:read"]))')] = (),
+        any_of: Annotated[Sequence[str], CalledFirst('Security(require(scopes=["files:read"]))')] = (),
+        live: bool = False,
+    ) -> ScopeGuard:
+        """As `require_scopes`, which is its short form, with more than scopes.
+
+        Args:
+            scopes: all are needed.
+            any_of: one of them is needed.
+            live: ask the issuer now whether the token is still good, whatever is remembered of it; JWTs are asked about too. It
+                needs the setting `introspection`, and costs a call for each request.
+
+        Raises:
+            ValueError: something that is no scope, or `offline_access`, which is no right at a resource.
+        """
+        if isinstance(scopes, str):
+            raise ValueError("scopes takes a list of scopes, not one string")
+        requirement = replace(scope_requirement(*scopes, any_of=any_of), live=live)
         self.gate.scopes.announce(requirement.names())
         return ScopeGuard(self, requirement)
 
@@ -212,63 +204,8 @@ class OAuth2BearerScheme(OAuth2):
         await self.gate.aclose()
 
 
-@dataclass(frozen=True)
-class ScopeGuard:
-    """What `require_scopes` returns: a dependency, equal to every other with the same demand of the same scheme.
-
-    An `optional` one lets in who sends no token, as none: MCP routes use it, where something is public.
-    """
-
-    scheme: OAuth2BearerScheme
-    requirement: ScopeRequirement
-    optional: bool = False
-
-    @property
-    def gate(self) -> Gate:
-        """The gate that the guard refuses by; routes recognize by it whose demand this is."""
-        return self.scheme.gate
-
-    # FastAPI learns what a dependency depends on from its signature. This one differs from guard to guard: it depends on the
-    # scheme with the scopes of this guard, which FastAPI then collects and shows in OpenAPI.
-    @property
-    def __signature__(self) -> Signature:
-        verifier = self.scheme.optional_token if self.optional else self.scheme
-        parameters: list[tuple[str, Any, Any]] = [
-            ("connection", HTTPConnection, Parameter.empty),
-            ("security_scopes", SecurityScopes, Parameter.empty),
-            ("token", AccessToken, Security(verifier, scopes=list(self.requirement.all_of))),
-        ]
-        alternatives = [scope for group in self.requirement.any_of for scope in group]
-        if alternatives:
-            shown = _Alternatives(self.gate, self.scheme._description)  # noqa: SLF001  # the scheme's own guard
-            parameters.append(("shown", None, Security(shown, scopes=alternatives)))
-        return Signature(
-            [
-                Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-                for name, annotation, default in parameters
-            ]
-        )
-
-    async def __call__(
-        self,
-        connection: HTTPConnection,
-        security_scopes: SecurityScopes,
-        token: AccessToken | None,
-        shown: None = None,  # noqa: ARG002  # asked for to be seen in OpenAPI
-    ) -> AccessToken | None:
-        """The token, if it holds what is demanded here; also when a test put another in the scheme's place."""
-        requirement = self.requirement.with_all_of(security_scopes.scopes)
-        if token is None:
-            return None if self.optional else self.gate.refuse(MissingCredentialsError(), connection, requirement)
-        try:
-            self.gate.verify(requirement, token)
-        except InsufficientScopeError as error:
-            self.gate.refuse(error, connection, requirement, token)
-        return token
-
-
 default_scheme = OAuth2BearerScheme()
-"""The scheme behind the four names below; it reads its settings from the environment at first use."""
+"""The scheme behind the names below; it reads its settings from the environment at first use."""
 
 optional_token = default_scheme.optional_token
 """A dependency: the verified token, or None where nothing was sent. A bad token is still refused.
@@ -293,6 +230,13 @@ require_scopes = default_scheme.require_scopes
 
 Example:
     `token: Annotated[AccessToken, Security(require_scopes("files:read", any_of=["team:a", "team:b"]))]`
+"""
+
+require = default_scheme.require
+"""A dependency with more demands than scopes; see `OAuth2BearerScheme.require`.
+
+Example:
+    `token: Annotated[AccessToken, Security(require(scopes=["account:read"], live=True))]`
 """
 
 until_expiry = default_scheme.until_expiry

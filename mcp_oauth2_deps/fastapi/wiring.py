@@ -45,6 +45,22 @@ def verify_annotations(app: FastAPI) -> None:
         )
 
 
+def verify_live_demands(app: FastAPI, gate: Gate) -> None:
+    """Guarantees that issuers are asked about tokens where a route of this gate demands `live=True`.
+
+    Does not check: that every trusted issuer is asked. A token of one that is not is refused at such a route.
+
+    Raises:
+        DeclarationError: none is.
+    """
+    if any(policy.introspection for policy in gate.settings.policies):
+        return
+    for path, dependency in dependencies_of(app.routes):
+        if getattr(dependency, "gate", None) is gate and getattr(getattr(dependency, "requirement", None), "live", False):
+            text = f"{path} demands live=True, but no issuer is asked about its tokens: see the setting introspection"
+            raise DeclarationError(gate.settings.spelled_out(text))
+
+
 def verify_other_schemes(app: FastAPI, own: Gate) -> None:
     """Guarantees that routes that are guarded by another scheme, which reads the environment, find settings there.
 

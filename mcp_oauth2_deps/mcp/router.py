@@ -17,8 +17,9 @@ from starlette.types import ASGIApp
 
 from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidTokenError, MissingCredentialsError
 from mcp_oauth2_deps.fastapi.gate import MEMORY_KEY
+from mcp_oauth2_deps.fastapi.guards import ScopeGuard
 from mcp_oauth2_deps.fastapi.reach import tell_of_mcp_routes
-from mcp_oauth2_deps.fastapi.scheme import OAuth2BearerScheme, ScopeGuard, default_scheme
+from mcp_oauth2_deps.fastapi.scheme import OAuth2BearerScheme, default_scheme
 from mcp_oauth2_deps.instrumentation.logging import facts_line
 from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.mcp.callers import guards

@@ -20,10 +20,17 @@ OFFLINE_ACCESS = "offline_access"
 
 @dataclass(frozen=True, slots=True)
 class ScopeRequirement:
-    """The scopes one operation asks for: all of `all_of`, and one of each group in `any_of`."""
+    """What one operation asks for.
+
+    Attributes:
+        all_of: scopes that are all needed.
+        any_of: groups of scopes, of each of which one is needed.
+        live: whether the issuer must be asked now whether the token is good.
+    """
 
     all_of: tuple[str, ...] = ()
     any_of: tuple[tuple[str, ...], ...] = ()
+    live: bool = False
 
     def names(self) -> tuple[str, ...]:
         """Every scope named, once, in the order of declaration; which of them are alternatives is not said."""
@@ -38,7 +45,9 @@ class ScopeRequirement:
 
     def __add__(self, other: "ScopeRequirement") -> "ScopeRequirement":
         return ScopeRequirement(
-            tuple(dict.fromkeys((*self.all_of, *other.all_of))), tuple(dict.fromkeys((*self.any_of, *other.any_of)))
+            tuple(dict.fromkeys((*self.all_of, *other.all_of))),
+            tuple(dict.fromkeys((*self.any_of, *other.any_of))),
+            live=self.live or other.live,
         )
 
     def shortfall(self, token: AccessToken, hierarchy: Mapping[str, frozenset[str]]) -> InsufficientScopeError | None:
