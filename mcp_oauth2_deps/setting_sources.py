@@ -33,14 +33,22 @@ def from_json(value: object) -> object:
     """What a JSON text says; any other value as it is.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is no JSON, or an object in it names a member twice, of which one would be dropped without a word.
     """
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return json.loads(value, object_pairs_hook=_once_each)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not valid JSON ({error})") from None
+
+
+def _once_each(members: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in members]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"it names {name!r} twice")
+    return dict(members)
 
 
 def issuer_in_code(values: Mapping[str, Any]) -> bool:

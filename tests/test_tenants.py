@@ -346,3 +346,10 @@ async def test_tenants_of_one_template_are_nothing_to_another_issuer(make, provi
     wrong = provider.token("acme", iss="https://people.example.com", aud="tenants")
     assert str(await refusal(authenticator, wrong)) == "audience (aud)"
     assert (await authenticator.verify(provider.token("x", iss="https://people.example.com", aud="people"))).subject == "someone"
+
+
+async def test_a_hook_that_ends_itself_lets_nobody_in(make, provider):
+    async def check(tenant):
+        raise asyncio.CancelledError
+
+    await refusal(make(tenant_check=check), provider.token("acme"), StoreUnavailableError)
