@@ -1,5 +1,6 @@
 """The OpenAPI document: who can be logged in at, with which scopes, and how operations refuse."""
 
+import re
 from typing import Annotated
 
 import pytest
@@ -143,14 +144,45 @@ def test_refusals_are_documented_with_headers_body_and_examples(auth, issuer):
         real["403"] = client.get("/r/x", headers=issuer.bearer(scopes=[]))
     for status, answer in real.items():
         assert str(answer.status_code) == status
-        told = responses[f"OAuth2Refusal{status}"]
+        place = document["paths"]["/r/x"]["get"]["responses"][status]["$ref"]
+        told = responses[place.removeprefix("#/components/responses/")]
         shown, example = answer.json()["detail"], told["content"]["application/json"]["example"]["detail"]
         missing = {name: detail.pop("missing_scopes", None) for name, detail in (("shown", shown), ("example", example))}
         assert shown == example
-        expected = {"shown": ["app", "router", "route", "own"], "example": ["files:write"]} if status == "403" else {}
-        assert missing == ({"shown": None, "example": None} | expected)
+        expected = ["app", "router", "route", "own"] if status == "403" else None
+        assert missing == {"shown": expected, "example": expected}
+        if status == "403":
+            assert told["headers"]["WWW-Authenticate"]["example"] == answer.headers["WWW-Authenticate"]
         assert set(told["headers"]) == {"WWW-Authenticate"}
     assert set(responses["OAuth2Refusal503"]["headers"]) == {"Retry-After"}
+
+
+def test_the_403_of_each_operation_names_its_own_scopes(make_scheme):
+    auth = make_scheme(scope_prefix="api://x/")
+    other = OAuth2BearerScheme(scheme_name="Another", authenticator=make_scheme().authenticator)
+    app = FastAPI()
+    app.include_router(auth.router())
+    app.include_router(other.router())
+    demands = {
+        "/a": (auth, ["a"]),
+        "/also-a": (auth, ["a"]),
+        "/ab": (auth, ["a", "b"]),
+        "/none": (auth, []),
+        "/c": (other, ["c"]),
+    }
+    for path, (scheme, scopes) in demands.items():
+        app.get(path, dependencies=[Security(scheme.require_scopes(*scopes))])(lambda: "")
+    document = document_of(app)
+    refusals = {path: operations["get"]["responses"]["403"]["$ref"] for path, operations in document["paths"].items()}
+    assert refusals["/a"] == refusals["/also-a"]
+    assert len(set(refusals.values())) == 4
+    for path, (_, scopes) in demands.items():
+        told = document["components"]["responses"][refusals[path].rpartition("/")[2]]
+        missing = told["content"]["application/json"]["example"]["detail"]["missing_scopes"]
+        assert missing == (scopes or ["files:write"])
+    example = document["components"]["responses"][refusals["/ab"].rpartition("/")[2]]["headers"]["WWW-Authenticate"]["example"]
+    assert 'scope="api://x/a api://x/b"' in example
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in document["components"]["responses"])
 
 
 def test_what_the_user_documented_stays(auth):

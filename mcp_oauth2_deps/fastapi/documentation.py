@@ -5,7 +5,7 @@ is added.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +14,13 @@ from fastapi.openapi.models import OAuth2 as OAuth2Model
 from fastapi.openapi.models import OAuthFlowAuthorizationCode, OAuthFlows
 from pydantic import ValidationError
 
-from mcp_oauth2_deps.errors import InsufficientScopeError, InvalidRequestError, IssuerUnavailableError, MissingCredentialsError
+from mcp_oauth2_deps.errors import (
+    InsufficientScopeError,
+    InvalidRequestError,
+    IssuerUnavailableError,
+    MissingCredentialsError,
+    OAuth2Error,
+)
 from mcp_oauth2_deps.fastapi.gate import Gate
 from mcp_oauth2_deps.fastapi.refusals import refusal_detail
 from mcp_oauth2_deps.issuer_policy import IssuerPolicy
@@ -119,39 +125,48 @@ class SchemeDescription:
         operations = list(_operations_of(document, self.name))
         self._gate.scopes.announce(scope for _, scopes in operations for scope in scopes)
         models, asked = self.models(), self._asked()
+        shortfalls: dict[tuple[str, ...], int] = {}
         for operation, scopes in operations:
             others = [entry for entry in operation["security"] if self.name not in entry]
             operation["security"] = [{name: list(asked[name].names(scopes))} for name in models] + others
             if self._with_responses:
                 described = operation.setdefault("responses", {})
-                for status in ("400", "401", "403", "503"):
-                    described.setdefault(status, {"$ref": f"#/components/responses/OAuth2Refusal{status}"})
+                names = {status: f"OAuth2Refusal{status}" for status in ("400", "401", "403", "503")}
+                if scopes:
+                    number = shortfalls.setdefault(tuple(scopes), len(shortfalls) + 1)
+                    names["403"] += f"-{self.name}-{number}"
+                for status, name in names.items():
+                    described.setdefault(status, {"$ref": f"#/components/responses/{name}"})
         if operations:
             components = document.setdefault("components", {})
             schemes = components.setdefault("securitySchemes", {})
             schemes.pop(self.name, None)
             schemes |= {name: model.model_dump(mode="json", by_alias=True, exclude_none=True) for name, model in models.items()}
             if self._with_responses:
-                components.setdefault("responses", {}).update(self._responses())
+                components.setdefault("responses", {}).update(self._responses(shortfalls))
         return models
 
-    def _responses(self) -> dict[str, Any]:
+    def _responses(self, shortfalls: Mapping[tuple[str, ...], int]) -> dict[str, Any]:
+        """How operations refuse; a 403 for each set of scopes, so that its example is what the operation answers."""
+        asked = AskedScopes()
         try:
             settings = self._gate.settings
         except ValidationError:
             resource_metadata = "https://api.example.com/.well-known/oauth-protected-resource/mcp"
         else:
-            resource_metadata = metadata_url(settings.resource, settings.metadata_url)
-        missing = ("files:write",)
-        examples = {
+            resource_metadata, asked = metadata_url(settings.resource, settings.metadata_url), settings.asked_scopes()
+        examples: dict[str, OAuth2Error] = {
             "400": InvalidRequestError("malformed_credentials"),
             "401": MissingCredentialsError(),
-            "403": InsufficientScopeError(required=missing, granted=frozenset(), missing=missing),
+            "403": _shortfall(("files:write",)),
             "503": IssuerUnavailableError("", "", retry_after=30),
         }
+        examples |= {f"403-{self.name}-{number}": _shortfall(scopes) for scopes, number in shortfalls.items()}
         return {
-            f"OAuth2Refusal{status}": _response(status, challenge_for(error, resource_metadata=resource_metadata))
-            for status, error in examples.items()
+            f"OAuth2Refusal{key}": _response(
+                key.partition("-")[0], challenge_for(error, resource_metadata=resource_metadata, asked=asked)
+            )
+            for key, error in examples.items()
         }
 
 
@@ -249,6 +264,10 @@ _MEANINGS = {
     "403": "The token does not hold the scopes that this operation needs.",
     "503": "The issuer's keys cannot be had at the moment.",
 }
+
+
+def _shortfall(scopes: tuple[str, ...]) -> InsufficientScopeError:
+    return InsufficientScopeError(required=scopes, granted=frozenset(), missing=scopes)
 
 
 def _response(status: str, challenge: Challenge) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from mcp_oauth2_deps.instrumentation.logging import facts_line
 from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.mcp.callers import guards
 from mcp_oauth2_deps.mcp.cors import CORSRoute, preflight
+from mcp_oauth2_deps.mcp.documentation import described
 from mcp_oauth2_deps.mcp.engines.choose import engine_for
 from mcp_oauth2_deps.mcp.engines.engine import Engine, Transport
 from mcp_oauth2_deps.mcp.engines.principals import Principals, called_by
@@ -136,7 +137,9 @@ class MCPRoutes:
                     summary=summary,
                     include_in_schema=shown,
                     response_model=None,
+                    response_class=Response,
                     name=f"mcp_{method.lower()}",
+                    **described(method),
                 )
             router.add_route(path, preflight(self._scheme.gate), methods=["OPTIONS"], include_in_schema=False)
         return router

@@ -424,3 +424,20 @@ def test_the_operations_and_their_scopes_are_in_openapi(kind, auth):
     assert set(operations) == {"/mcp"}
     assert {next(iter(operation["security"][0].values()))[0] for operation in operations["/mcp"].values()} == {"mcp:use"}
     assert len({operation["operationId"] for operation in operations["/mcp"].values()}) == 3
+
+
+@pytest.mark.parametrize("name", ["list", "call", "hello"])
+async def test_the_examples_of_the_documentation_can_be_sent_as_they_are(serve, kind, name):
+    app = FastAPI()
+    stateless = name != "hello"
+    async with serve(build(kind), app=app, json_response=True, stateless_http=stateless) as make:
+        operation = app.openapi()["paths"]["/mcp"]["post"]
+        examples = operation["requestBody"]["content"]["application/json"]["examples"]
+        (accepted,) = operation["responses"]["200"]["content"]
+        message = examples[name]["value"]
+        if name == "call":
+            message = {**message, "params": {**message["params"], "name": "plain"}}
+        caller = make()
+        answer = await caller.post(json.dumps(message), Accept=accepted)
+        assert "error" not in result(answer)
+        assert "requestBody" not in app.openapi()["paths"]["/mcp"]["delete"]

@@ -61,8 +61,15 @@ def test_who_is_logged_in_goes_straight_to_consent_where_granted_scopes_are_mark
     assert "Grant access?</h1>" in page.text
     marked = re.findall(r"<strong>(\S+)</strong>\s+\(already granted\)", page.text)
     assert marked == ["files:read"]
+    assert re.findall(r"<strong>(\S+)</strong>[^<]*\(new\)", page.text) == ["files:write"]
     code = browser.answered(browser.decide(page))["code"]
     assert browser.redeem(code).json()["scope"] == "files:read files:write"
+
+
+def test_at_the_first_consent_nothing_is_marked(browser):
+    page = browser.log_in(browser.authorize(scope="files:read files:write"))
+    assert "Grant access?</h1>" in page.text
+    assert "(new)" not in page.text
 
 
 def test_a_scope_left_out_later_is_no_longer_marked(browser):

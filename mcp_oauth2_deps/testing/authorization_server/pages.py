@@ -127,7 +127,8 @@ def consent_page(
     """Asks what the client may do; every scope can be left out."""
     rows = []
     for scope in sorted(request.scopes):
-        note = "(already granted)" if scope in granted else ""
+        # At the first consent everything is new, so nothing needs a mark.
+        note = "(already granted)" if scope in granted else "(new)" if granted else ""
         rows.append(_fill(_SCOPE, scope=scope, description=descriptions.get(scope, ""), granted=note))
     publisher = request.return_address.publisher
     content = _fill(
