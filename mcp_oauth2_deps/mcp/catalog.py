@@ -3,6 +3,7 @@
 What it takes to be let through does not belong here.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -14,6 +15,11 @@ from mcp_oauth2_deps.mcp.tool_scopes import Held, ToolScopes, ValueRule
 from mcp_oauth2_deps.mcp.uri_patterns import PatternMemory, UriMap, UriPattern, moved
 from mcp_oauth2_deps.mcp.uris import Uri, read_uri
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
+
+logger = logging.getLogger(__name__)
+
+# A provider may make templates without end.
+_MOST_TOLD = 100
 
 
 class PassedRule(NamedTuple):
@@ -49,6 +55,15 @@ class Memory:
     def __init__(self) -> None:
         self.patterns = PatternMemory(UriPattern.of_resource)
         self.values = TemplateValues()
+        self._told: set[tuple[str, str]] = set()
+
+    def tell_of(self, passed_by: Iterable[PassedRule]) -> None:
+        """Writes one line for each rule that counts for a whole template; one that was there at the start stopped it."""
+        for passed in passed_by:
+            key = passed.rule, passed.template
+            if key not in self._told and len(self._told) < _MOST_TOLD:
+                self._told.add(key)
+                logger.warning("%s. It was added while the server runs; until then the rule counts for every value", passed)
 
 
 class Catalog:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.mcp.callers import caller_in_sight, caller_is_missing
-from mcp_oauth2_deps.mcp.catalog import Catalog, Memory, PassedRule, declared_by
+from mcp_oauth2_deps.mcp.catalog import Catalog, Memory, declared_by
 from mcp_oauth2_deps.mcp.engines.engine import Engine, Place
 from mcp_oauth2_deps.mcp.function_scopes import declared_scopes, refuse_nobody, refuse_over, refuse_shortfall
 from mcp_oauth2_deps.mcp.messages import LONGEST_NAME, Message, MessageError, message_of
@@ -60,7 +60,6 @@ class Rulebook:
         self._engine = engine
         self._known: dict[str, Catalog] = {}
         self._memory = Memory()
-        self._told: set[tuple[str, str]] = set()
         self._registered: Sequence[object] = ()
         self._ruled: dict[str, bool] = {}
 
@@ -113,7 +112,7 @@ class Rulebook:
             if kind == "resources":
                 components = await self._engine.held(kind)
                 now = Catalog(kind, components or (), self._table, self._memory)
-                self._tell_of(now.passed_by)
+                self._memory.tell_of(now.passed_by)
                 if sum(map(now.steps, message.names)) > _MOST_STEPS:
                     logger.warning("denied: the templates of the server could take too long to match a URI of this length")
                     return Decision(None, failed=True)
@@ -131,14 +130,6 @@ class Rulebook:
             held = [Held(one.name, declared_by(one)) for one in found]
             needed = await self._needed_for(message, lambda _: held)
         return Decision(needed, tuple(place for one in found for place in one.places))
-
-    def _tell_of(self, passed_by: Sequence[PassedRule]) -> None:
-        """Writes one line for each rule that counts for a whole template; one that was there at the start stopped it."""
-        for passed in passed_by:
-            key = passed.rule, passed.template
-            if key not in self._told:
-                self._told.add(key)
-                logger.warning("%s. It was added while the server runs; until then the rule counts for every value", passed)
 
     def remember(self, message: Message, caller: Caller, decision: Decision) -> None:
         """Keeps for this message that its caller may execute what it names, so that the engine need not decide again."""

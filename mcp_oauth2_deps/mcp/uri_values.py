@@ -6,6 +6,7 @@ A rule for some values of a parameter holds only where the server takes a value 
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from mcp_oauth2_deps.mcp.uri_patterns import fits_pieces
@@ -13,6 +14,7 @@ from mcp_oauth2_deps.mcp.uri_queries import read_query
 from mcp_oauth2_deps.mcp.uris import ANY, DECODED, PRECISE, SEGMENT, SEGMENTS, Way, forms, fully_decoded
 
 _EXPRESSION = re.compile(r"\{([?&]?)([^}]*)\}")
+_PLACEHOLDER = re.compile("[\x00-\x02]")
 _NAME = re.compile(r"[\w.\-]+")
 # Stands for one character of a value, before a placeholder for more of them.
 _ONE = "\x03"
@@ -45,24 +47,65 @@ class NamedValues(NamedTuple):
         )
 
 
+_NOTHING = NamedValues(frozenset(), {})
+
+
 def named_values(rule: str, template: str) -> NamedValues:
     """Of which parameters of the template the rule is for some values only; none where it is for all, or for other URIs."""
-    expressions = set(_EXPRESSION.findall(template))
-    path = _EXPRESSION.sub(_placeholder, template)
-    base, _, written = path.partition("?")
-    rule_base, _, rule_query = _sentinelled(rule, template).partition("?")
-    in_path = _EXPRESSION.sub(lambda found: "" if found[1] else found[0], template).partition("?")
-    names = _named_in_path(rule_base, base, [name for _, text in _EXPRESSION.findall(in_path[0]) for name in _NAME.findall(text)])
+    parsed = _parsed(template)
+    rule_base, _, rule_query = parsed.with_placeholders(rule).partition("?")
+    names = _named_in_path(rule_base, parsed.path, parsed.in_path)
     if names is None:
-        return NamedValues(frozenset(), {})
-    names |= _named_in_literal_query(rule_query, written, in_path[2])
-    asked = {name for operator, text in expressions if operator for name in _NAME.findall(text)}
+        return _NOTHING
+    if rule_query and rule_query != parsed.literal_query:
+        # Of a template that spells a query out, as `?n={n}`.
+        names |= frozenset(parsed.in_literal_query)
     query: dict[str, frozenset[str]] = {}
     for pairs in read_query(rule_query) or ():
         for name, value in pairs:
-            if name in asked and value != "*":
+            if name in parsed.in_query and value != "*":
                 query[name] = query.get(name, frozenset()) | {value}
     return NamedValues(names | frozenset(query), query)
+
+
+class _Template(NamedTuple):
+    """A template, taken apart; placeholders stand for its expressions.
+
+    Attributes:
+        path: what stands before its query.
+        literal_query: a query that is spelled out.
+        in_path: the parameters in the path, in their order.
+        in_literal_query: those in a query that is spelled out.
+        in_query: those of expressions that make a query.
+        expressions: in the text of the template, with what stands for each.
+    """
+
+    path: str
+    literal_query: str
+    in_path: list[str]
+    in_literal_query: list[str]
+    in_query: frozenset[str]
+    expressions: list[tuple[str, str]]
+
+    def with_placeholders(self, rule: str) -> str:
+        """A rule, in which the expressions that it shares with the template are the same placeholders."""
+        if "{" in rule:
+            for expression, placeholder in self.expressions:
+                rule = rule.replace(expression, placeholder)
+        return rule
+
+
+@lru_cache(maxsize=1024)
+def _parsed(template: str) -> _Template:
+    path, _, literal_query = _EXPRESSION.sub(_placeholder, template).partition("?")
+    before, _, after = _EXPRESSION.sub(lambda found: "" if found[1] else found[0], template).partition("?")
+    in_query = frozenset(name for operator, text in _EXPRESSION.findall(template) if operator for name in _NAME.findall(text))
+    expressions = [(found[0], _placeholder(found)) for found in _EXPRESSION.finditer(template)]
+    return _Template(path, literal_query, _names_in(before), _names_in(after), in_query, expressions)
+
+
+def _names_in(text: str) -> list[str]:
+    return [name for _, inside in _EXPRESSION.findall(text) for name in _NAME.findall(inside)]
 
 
 def _as_argument(name: str) -> str:
@@ -80,38 +123,30 @@ def _placeholder(found: "re.Match[str]") -> str:
     return SEGMENT if _NAME.fullmatch(found[2]) else SEGMENTS
 
 
-def _sentinelled(rule: str, template: str) -> str:
-    """The rule, where it has the template's own expressions with the same placeholders as the template."""
-    for found in _EXPRESSION.finditer(template):
-        rule = rule.replace(found[0], _placeholder(found))
-    return rule
-
-
-def _named_in_literal_query(rule: str, written: str, template: str) -> frozenset[str]:
-    """For a template that spells a query out, as `?n={n}`."""
-    if not rule or rule == written:
-        return frozenset()
-    return frozenset(name for _, text in _EXPRESSION.findall(template) for name in _NAME.findall(text))
-
-
 def _named_in_path(rule: str, template: str, names: list[str]) -> frozenset[str] | None:
     """The parameters of the path of which the rule is for some values only; none where no URI fits both."""
     found: frozenset[str] | None = None
     for way in (PRECISE, DECODED):
         rules, templates = _read(rule.replace("*", ANY), way), _read(template, way)
-        if not any(_overlap(one, other) for one in rules for other in templates):
-            continue
-        found = found or frozenset()
-        if len(rules) != 1 or len(templates) != 1:
-            # Both stand for several forms, so nothing is known for certain.
-            found |= frozenset(names)
-        elif not fits_pieces(rules[0].split(ANY), 0, templates[0]):
-            found |= _unaligned(rules[0].split("/"), templates[0].split("/"), names)
+        single = len(rules) == len(templates) == 1
+        if single and fits_pieces(rules[0].split(ANY), 0, templates[0]):
+            found = found or frozenset()
+        elif any(_begin_alike(one, other) and _overlap(one, other) for one in rules for other in templates):
+            # Where one of them stands for several forms, nothing is known for certain.
+            some = _unaligned(rules[0].split("/"), templates[0].split("/"), names) if single else frozenset(names)
+            found = (found or frozenset()) | some
     return found
 
 
-def _read(pattern: str, way: Way) -> list[str]:
-    return list(dict.fromkeys(base for base, _ in forms(pattern, fully_decoded(pattern) or pattern, way)))
+@lru_cache(maxsize=4096)
+def _read(pattern: str, way: Way) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(base for base, _ in forms(pattern, fully_decoded(pattern) or pattern, way)))
+
+
+def _begin_alike(rule: str, template: str) -> bool:
+    """Whether one begins as the other, up to a placeholder. It is for most pairs that this is not so."""
+    one, other = _PLACEHOLDER.split(rule, maxsplit=1)[0], _PLACEHOLDER.split(template, maxsplit=1)[0]
+    return one.startswith(other) or other.startswith(one)
 
 
 def _unaligned(rule: list[str], template: list[str], names: list[str]) -> frozenset[str]:

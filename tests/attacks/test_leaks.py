@@ -4,6 +4,7 @@ It judges what the rest of the suite sent to the same server process (conftest.p
 some tokens itself.
 """
 
+import json
 import re
 
 import pytest
@@ -87,6 +88,56 @@ def test_every_line_of_the_log_is_one_line_and_printable(said):
     assert len(ours) > 2
     assert [line for line in ours if re.search(rb"[^\x20-\x7e]", line)] == []
     assert [line for line in lines if line and not re.match(rb"(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)[: ]", line)] == []
+
+
+LINE = 'x\r\nFORGED: line\x1b[2J\u2028\u0085 reason=forged "client=root'
+
+
+def message(method, **params):
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+
+
+# What a caller may write where: the claims and header parameters of its token, or its message.
+WRITTEN = {
+    "sub": {"sub": LINE, "scope": "b"},
+    "client_id": {"client_id": LINE, "scope": "b"},
+    "scope": {"scope": LINE},
+    "iss": {"iss": LINE},
+    "aud": {"aud": LINE},
+    "kid": {"kid": LINE},
+    "typ": {"typ": LINE},
+    "alg": {"alg": LINE},
+    "method": message(LINE),
+    "tool": message("tools/call", name=LINE, arguments={}),
+    "prompt": message("prompts/get", name=LINE),
+    "resource": message("resources/read", uri=f"memo:///{LINE}"),
+    "subscription": message("subscriptions/listen", notifications={"resourceSubscriptions": [LINE]}),
+    "completion": message(
+        "completion/complete", ref={"type": "ref/prompt", "name": LINE}, argument={"name": LINE, "value": LINE}
+    ),
+    "log level": message("logging/setLevel", level=LINE),
+}
+
+
+@pytest.mark.parametrize("path", [b"/mcp", b"/fast"])
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=list(WRITTEN))
+def test_no_caller_writes_a_line_of_its_own(attacked, wire, forge, written, path):
+    """CWE-117, one place after the other; the test above judges all that the whole suite sent."""
+    before = attacked.log.stat().st_size
+    if isinstance(written, dict):
+        in_header = {name: value for name, value in written.items() if name in ("kid", "typ", "alg")}
+        claims = {name: value for name, value in written.items() if name not in in_header}
+        wire.bearer(forge.mint(forge.header(**in_header), forge.claims(**claims)))
+    else:
+        for scope in ("a", "mcp:use tools:listed files:read memo:read prompts:use"):
+            fields = (b"Content-Type: application/json", b"Accept: application/json, text/event-stream")
+            wire.bearer(forge.token(scope=scope), *fields, method=b"POST", target=path, body=written)
+    with attacked.log.open("rb") as log:
+        log.seek(before)
+        lines = log.read().split(b"\n")
+    assert [line for line in lines if re.search(rb"[^\x20-\x7e]", line)] == []
+    assert [line for line in lines if line and not re.match(rb"(?:INFO|WARNING|DEBUG):", line)] == []
+    assert len(lines) > 1
 
 
 def test_a_server_error_never_happened(wire, said):
