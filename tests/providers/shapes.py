@@ -9,6 +9,7 @@ from mcp_oauth2_deps.issuer_policy import IssuerPolicy
 
 RESOURCE = "https://api.example.com/mcp"
 TENANT, OTHER_TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47", "9188040d-6c67-4c5b-b112-36a304b66dad"
+THIRD_TENANT = "aaaabbbb-0000-cccc-1111-dddd2222eeee"
 APP, CLIENT = "11112222-bbbb-3333-cccc-4444dddd5555", "00001111-aaaa-2222-bbbb-3333cccc4444"
 ENTRA = f"https://login.microsoftonline.com/{TENANT}/v2.0"
 JWT, AT_JWT = {"typ": "JWT"}, {"typ": "at+jwt"}
@@ -166,6 +167,33 @@ SHAPES = {
             "ID token": ({"appid": ABSENT, "scp": ABSENT, "aud": APP}, "id_token (appid)"),
             "another API": ({"aud": f"api://{CLIENT}"}, "audience (aud)"),
         },
+    ),
+    "entra, several tenants": Shape(
+        f"entra tenant={TENANT},{OTHER_TENANT} app={APP}",
+        JWT,
+        entra_claims(iss=ENTRA.replace(TENANT, OTHER_TENANT), tid=OTHER_TENANT),
+        CLIENT,
+        "files.read",
+        wrong={
+            "a third tenant": ({"iss": ENTRA.replace(TENANT, THIRD_TENANT), "tid": THIRD_TENANT}, "issuer (iss)"),
+            "a tenant that does not fit its issuer": ({"tid": TENANT}, "issuer (tid)"),
+            "no tenant": ({"tid": ABSENT}, "claim (tid)"),
+            "the template itself": (
+                {"iss": "https://login.microsoftonline.com/{tenant}/v2.0", "tid": "{tenant}"},
+                "issuer (iss)",
+            ),
+            "ID token": (ENTRA_ID_TOKEN, "id_token (azp)"),
+        },
+    ),
+    "entra v1, several tenants": Shape(
+        f"entra v=1 tenant={TENANT},{OTHER_TENANT} app={APP}",
+        JWT,
+        entra_claims(
+            iss=f"https://sts.windows.net/{TENANT}/", aud=f"api://{APP}", azp=ABSENT, azpacr=ABSENT, appid=CLIENT, ver="1.0"
+        ),
+        CLIENT,
+        "files.read",
+        wrong={"a third tenant": ({"iss": f"https://sts.windows.net/{THIRD_TENANT}/", "tid": THIRD_TENANT}, "issuer (iss)")},
     ),
     "entra external": Shape(
         f"entra_external tenant={TENANT} app={APP}",

@@ -56,6 +56,22 @@ def test_it_starts_on_what_was_recorded_and_trusts_only_these_keys(name):
     assert refusal(authenticator, shape, issuer, "of-nobody") == "unknown_key (kid)"
 
 
+@pytest.mark.parametrize(("tenant", "expected"), [(TENANT, "unknown_key (kid)"), (OTHER_TENANT, "signature")])
+def test_keys_of_entra_that_are_for_one_tenant_alone_count_for_no_other(tenant, expected):
+    metadata, keys = recorded("azure-v2-metadata", tenant), recorded("azure-v2-keys")["keys"]
+    provider = Provider(keys)
+    provider.publish(metadata["issuer"], metadata)
+    settings = OAuth2Settings(provider=f"entra tenant={TENANT},{OTHER_TENANT} app={APP}", resource=RESOURCE)
+    authenticator = Authenticator(settings, documents=provider, wall_clock=wall_clock)
+    own = [key["kid"] for key in keys if OTHER_TENANT in key["issuer"]]
+    assert len(own) == 2
+    found = {refusal(authenticator, SHAPES["entra v2"], metadata["issuer"], kid, tid=tenant) for kid in own}
+    assert found == {expected}
+    # The other keys are for every tenant.
+    shared = next(key["kid"] for key in keys if "{tenantid}" in key["issuer"])
+    assert refusal(authenticator, SHAPES["entra v2"], metadata["issuer"], shared, tid=tenant) == "signature"
+
+
 @pytest.mark.parametrize("name", ["cognito", "okta-default"])
 def test_metadata_without_recorded_keys_lead_to_where_the_keys_are(name):
     line, shape = {

@@ -126,6 +126,8 @@ def test_several_tenants_make_a_template():
         policy = entra(tenant=several, app=app, v=1)
         assert policy.issuer == "https://sts.windows.net/{tenant}/"
         assert policy.tenants == (tenants[0], tenants[1].lower())
+        assert policy.issues_as(f"https://sts.windows.net/{tenants[0]}/")
+        assert not policy.issues_as(f"https://login.microsoftonline.com/{tenants[0]}/v2.0")
     with pytest.raises(ProviderError, match="needs a GUID as 'tenant'"):
         entra(tenant=(), app=app)
 
