@@ -6,7 +6,7 @@ import pytest
 from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 
-from mcp_oauth2_deps import Authenticator, JWKSStore, OAuth2BearerScheme, OAuth2Settings
+from mcp_oauth2_deps import Authenticator, IssuerPolicy, JWKSStore, OAuth2BearerScheme, OAuth2Settings
 from mcp_oauth2_deps.errors import DocumentError, IssuerUnavailableError
 from mcp_oauth2_deps.testing import DevelopmentIssuer
 
@@ -127,3 +127,19 @@ def test_the_status_of_an_issuer_that_was_never_asked(issuers):
     status = JWKSStore(issuers).status(ONE)
     assert (status.usable_keys, status.age, status.refresh_in, status.usable_for, status.failure) == (0, None, None, 0, None)
     assert issuers.asked == 0
+
+
+@pytest.mark.parametrize(
+    "others", [(), (IssuerPolicy(issuer=ONE),)], ids=["tenants alone", "tenants, and an issuer that is down"]
+)
+def test_tenants_whose_keys_come_with_their_tokens_do_not_make_a_process_unready(issuers, others):
+    issuers.down.update((ONE, OTHER))
+    tenants = IssuerPolicy(issuer="https://sso.example.com/{tenant}", tenants="acme")
+    settings = OAuth2Settings(issuers=[tenants, *others], resource="https://api.example.com/mcp", fail_fast=False)
+    auth = OAuth2BearerScheme(authenticator=Authenticator(settings, documents=issuers))
+    app = FastAPI()
+    app.get("/ready")(auth.readiness)
+    app.include_router(auth.router())
+    with TestClient(app) as client:
+        down = {policy.issuer: "unavailable" for policy in others}
+        assert answered(client) == (200, {"status": "ready", "issuers": down}, None)

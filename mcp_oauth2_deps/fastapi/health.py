@@ -16,6 +16,8 @@ _ASK_AGAIN_AFTER = 5
 class Readiness:
     """A dependency, and a route by itself: 200 while tokens of one issuer at least can be judged, else 503.
 
+    An issuer of which no keys are expected yet, as one of tenants, never makes a process unready.
+
     Example:
         `app.get("/ready")(auth.readiness)`
     """
@@ -38,7 +40,8 @@ class Readiness:
             elif not keys.refresh_in:
                 authenticator.jwks_store.current_and_refresh_ahead(keys.issuer)
         issuers = {keys.issuer: "ready" if keys.usable_keys else "unavailable" for keys in authenticator.status()}
-        ready = "ready" in issuers.values()
+        # Keys of tenants come with their first token, and an issuer that is asked about each token may have none.
+        ready = "ready" in issuers.values() or len(issuers) < len(authenticator.policies)
         answer = {"status": "ready" if ready else "unavailable", "issuers": issuers}
         if not ready:
             raise HTTPException(503, answer, {"Retry-After": str(_ASK_AGAIN_AFTER)})

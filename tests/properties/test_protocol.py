@@ -4,6 +4,7 @@ import base64
 import json
 import math
 import re
+from urllib.parse import urlsplit
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ from mcp_oauth2_deps.protocol.challenges import challenge_for, header_fields
 from mcp_oauth2_deps.protocol.credentials import read_credentials
 from mcp_oauth2_deps.protocol.encoding import decode_base64url, parse_json_object
 from mcp_oauth2_deps.protocol.issuer_metadata import read_metadata
+from mcp_oauth2_deps.protocol.issuer_templates import IssuerTemplate, is_tenant
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, UnverifiedHeader, read_header, split_token
 from mcp_oauth2_deps.protocol.keys import KeySet, UnusableKeySetError
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
@@ -413,3 +415,27 @@ def test_a_line_of_the_log_is_one_short_printable_line(error, text):
     assert line.isascii()
     assert line.isprintable()
     assert len(line) < 20_000
+
+
+@given(
+    st.text(max_size=20) | st.from_regex(r"[A-Za-z0-9._/-]{0,20}", fullmatch=True),
+    st.sampled_from(["{tenant}/v2", "x-{tenant}", "{tenant}"]),
+)
+def test_whatever_stands_for_a_tenant_is_within_one_part_of_the_path(text, form):
+    template = IssuerTemplate(f"https://login.example.com/{form}")
+    issuer = template.issuer_of(text)
+    found = template.tenant_of(issuer)
+    assert found in {None, text}
+    assert (found == text) is is_tenant(text)
+    if found is not None:
+        parts = urlsplit(issuer)
+        assert (parts.netloc, parts.query, parts.fragment) == ("login.example.com", "", "")
+        assert len(parts.path.split("/")) == form.count("/") + 2
+        assert not {".", ".."} & set(parts.path.split("/"))
+
+
+@given(st.text(max_size=40))
+def test_a_text_that_is_no_filled_template_has_no_tenant(text):
+    template = IssuerTemplate("https://{tenant}.example.com/{tenant}")
+    tenant = template.tenant_of(text)
+    assert tenant is None or template.issuer_of(tenant) == text
