@@ -240,7 +240,9 @@ async def test_a_tenant_that_was_taken_back_is_refused_also_with_a_remembered_to
     assert str(await refusal(authenticator, raw)) == "issuer (iss)"
 
 
-@pytest.mark.parametrize("answer", [RuntimeError("secret"), None, 1, "yes", object()], ids=["an error", "None", "1", "yes", "an object"])
+@pytest.mark.parametrize(
+    "answer", [RuntimeError("secret"), None, 1, "yes", object()], ids=["an error", "None", "1", "yes", "an object"]
+)
 async def test_a_hook_that_says_neither_yes_nor_no_lets_nobody_in(make, provider, caplog, answer):
     async def check(tenant):
         if isinstance(answer, Exception):
