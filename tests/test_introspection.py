@@ -9,7 +9,7 @@ import time
 import pytest
 from asked_issuer import CLIENT_ID, JSON, SECRET, SIGNED, AskedIssuer
 
-from mcp_oauth2_deps import Authenticator, OAuth2Settings
+from mcp_oauth2_deps import Authenticator, IssuerPolicy, OAuth2Settings
 from mcp_oauth2_deps.errors import InvalidTokenError, IssuerUnavailableError
 from mcp_oauth2_deps.models import Presented
 from mcp_oauth2_deps.testing import SigningKey
@@ -494,3 +494,113 @@ async def test_live_a_jwt_is_asked_about_wherever_the_issuer_can_be_asked(make, 
     other = make()
     assert (await other.authenticate(Presented(jwt), live=True)).subject == "bob"
     assert (await refused(make(introspection="off"), jwt, live=True)).reason == "not_asked"
+
+
+# Signed answers (RFC 9701).
+
+
+@pytest.fixture
+def signed(server, clock, make):
+    """An authenticator that takes signed answers only, and a server that signs."""
+    server.signed = True
+    asked = {"client_id": CLIENT_ID, "client_secret": SECRET, "signed": True}
+    policy = IssuerPolicy(issuer=server.url, introspection=asked)
+    return make(issuer=None, issuers=[policy], **dict.fromkeys(("introspection", "client_id", "client_secret")))
+
+
+async def test_a_signed_answer_is_verified_by_the_issuers_keys(signed, server):
+    await signed.start()
+    assert (await signed.verify("good")).subject == "alice"
+    assert (await refused(signed, "unknown")).reason == "inactive"
+
+
+FORGED = {
+    "plain, where a signed one was asked for": lambda server: (200, JSON, json.dumps(server.good())),
+    "plain, called signed": lambda server: (200, SIGNED, json.dumps(server.good())),
+    "without a signature": lambda server: server.signed_answer(server.good()).rpartition(".")[0] + ".",
+    "alg none": lambda server: server.signed_answer(server.good(), header={"alg": "none"}),
+    "another key": lambda server: server.signed_answer(server.good(), key=SigningKey.generate("ES256", server.key.kid)),
+    "a key that is not published": lambda server: server.signed_answer(server.good(), key=SigningKey.generate("ES256")),
+    "an access token of the issuer": lambda server: server.signed_answer(server.good(), header={"typ": "at+jwt"}),
+    "without a type": lambda server: server.signed_answer(server.good(), header={"typ": None}),
+    "of another issuer": lambda server: server.signed_answer(server.good(), iss="https://other.example.com"),
+    "for another client": lambda server: server.signed_answer(server.good(), aud="another"),
+    "replayed from a minute ago": lambda server: server.signed_answer(server.good(), iat=int(time.time()) - 60),
+    "of the future": lambda server: server.signed_answer(server.good(), iat=int(time.time()) + 60),
+    "with the members at the top": lambda server: server.signed_answer(None, **server.good()),
+    "members twice": lambda server: server.key.mint({}, {"typ": "token-introspection+jwt"}).replace(
+        ".e30.", ".eyJhIjoxLCJhIjoyfQ."
+    ),
+    "active is a text": lambda server: server.signed_answer(server.good(active="true")),
+    "not ASCII": lambda _: "\u00e9.\u00e9.\u00e9",
+}
+
+
+@pytest.mark.parametrize("forge", FORGED.values(), ids=list(FORGED))
+async def test_any_other_answer_is_no_answer(signed, server, forge):
+    answer = forge(server)
+    server.answers["token"] = answer if isinstance(answer, tuple) else (200, SIGNED, answer)
+    await unavailable(signed, "token")
+
+
+async def test_an_answer_about_one_token_counts_for_no_other(signed, server):
+    """Nothing in a signed answer says which token it is about, so only the request binds it."""
+    answer = server.signed_answer(server.good(subject="alice"))
+    server.answers["token"] = (200, SIGNED, answer)
+    await signed.verify("token")
+    assert (await refused(signed, "another")).reason == "inactive"
+    assert (await refused(signed, answer)).reason == "type", "presented as a token it is a JWT, and no access token"
+
+
+# One connection carries many exchanges; each has limits of its own.
+
+
+async def test_what_earlier_exchanges_cost_is_not_counted_against_later_ones(authenticator, server, monkeypatch):
+    monkeypatch.setattr("mcp_oauth2_deps.stores.metering._MAX_COST", 8 * 1024)
+    await authenticator.start()
+    before = server.connections
+    for number in range(60):
+        assert (await refused(authenticator, f"unknown{number}")).reason == "inactive"
+    assert server.connections - before <= 1
+
+
+async def test_no_cookie_of_an_answer_goes_into_the_next_question(authenticator, server):
+    body = json.dumps({"active": False}).encode()
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nset-cookie: session=1\r\ncontent-length: %d\r\n\r\n"
+    server.answers["first"] = head % len(body) + body
+    await refused(authenticator, "first")
+    await refused(authenticator, "second")
+    assert "cookie" not in server.fields[-1]
+
+
+async def test_tokens_are_shown_only_to_the_issuer_whose_prefix_they_have(server, clock, make):
+    with AskedIssuer(RESOURCE).serve() as other:
+        asked = {"client_id": CLIENT_ID, "client_secret": SECRET}
+        policies = [
+            IssuerPolicy(issuer=one.url, introspection=asked | {"prefixes": [prefix]})
+            for one, prefix in ((server, "a_"), (other, "b_"))
+        ]
+        authenticator = make(issuer=None, issuers=policies, **dict.fromkeys(("introspection", "client_id", "client_secret")))
+        other.answers["b_1"] = other.good()
+        assert (await authenticator.verify("b_1")).issuer == other.url
+        assert (await refused(authenticator, "a_1")).reason == "inactive"
+        assert (await refused(authenticator, "c_1")).reason == "opaque"
+        assert [form["token"] for form in server.forms] == [["a_1"]]
+        assert [form["token"] for form in other.forms] == [["b_1"]]
+
+
+async def test_without_a_required_audience_the_operator_is_warned_at_start(server, make, caplog):
+    asked = {"client_id": CLIENT_ID, "client_secret": SECRET, "audience_required": False}
+    policy = IssuerPolicy(issuer=server.url, introspection=asked)
+    authenticator = make(issuer=None, issuers=[policy], **dict.fromkeys(("introspection", "client_id", "client_secret")))
+    server.answers["token"] = server.good(aud=...)
+    await authenticator.start()
+    assert "audience_required" in caplog.text
+    assert (await authenticator.verify("token")).audience == ()
+
+
+async def test_a_known_client_stands_for_an_audience_where_the_type_is_said(server, make):
+    authenticator = make(clients="client")
+    server.answers |= {"token": server.good(aud=...), "untyped": server.good(aud=..., token_type=...)}
+    assert (await authenticator.verify("token")).client_id == "client"
+    assert (await refused(authenticator, "untyped")).reason == "type"

@@ -22,6 +22,7 @@ class AskedIssuer:
         answers: by token what is answered: the members of an answer, a status, raw bytes of a whole HTTP response, or a function
             that returns one of these. Of other tokens it says that they are not active.
         forms: every form it was sent.
+        fields: the names of the HTTP fields of each.
         connections: how many were opened.
         asked: set once a form came.
         gate: where it is set, no question is answered before it is open.
@@ -30,7 +31,7 @@ class AskedIssuer:
     def __init__(self, audience):
         self.audience = audience
         self.key = SigningKey.generate("ES256")
-        self.answers, self.forms = {}, []
+        self.answers, self.forms, self.fields = {}, [], []
         self.connections, self.at_once, self.most_at_once = 0, 0, 0
         self.gate, self.asked = None, threading.Event()
         self.signed = False
@@ -139,6 +140,7 @@ def _handler(issuer):
             authorization = self.headers.get("authorization", "")
             with issuer.lock:
                 issuer.forms.append(form)
+                issuer.fields.append({name.lower() for name in self.headers})
                 issuer.asked.set()
                 issuer.at_once += 1
                 issuer.most_at_once = max(issuer.most_at_once, issuer.at_once)
