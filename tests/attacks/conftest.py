@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from asked_issuer import CLIENT_ID, SECRET, AskedIssuer
 from attack_support import RESOURCE, AttackedIssuer, Forge, Wire
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -66,29 +68,50 @@ def issuers():
 @pytest.fixture(scope="session", params=["h11", "httptools"])
 def attacked(request, issuers, tmp_path_factory):
     """The app in a process of its own."""
-    log = tmp_path_factory.mktemp("attacked") / f"{request.param}.log"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MCP_OAUTH2_")} | {
-        "MCP_OAUTH2_ISSUER": ",".join(issuer.url for issuer in issuers),
-        "MCP_OAUTH2_RESOURCE": RESOURCE,
-        "MCP_OAUTH2_ALLOW_INSECURE_HTTP": "true",
-        "MCP_OAUTH2_SCOPES": '{"a": "A", "b": "B"}',
-        # Its lines then go where all others go; by itself it writes tables for a terminal.
-        "FASTMCP_LOG_ENABLED": "false",
-        "MCP_OAUTH2_SCOPE_HIERARCHY": '{"admin": ["a"]}',
-    }
-    command = [sys.executable, str(SUPPORT / "attacked_app.py"), request.param]
+    settings = {"ISSUER": ",".join(issuer.url for issuer in issuers)}
+    with attacked_process(request.param, tmp_path_factory.mktemp("attacked"), settings, Forge(*issuers)) as server:
+        yield server
+
+
+@contextmanager
+def attacked_process(parser, folder, settings, forge=None):
+    """The app in a process of its own, with these settings and those that all rows share."""
+    log = folder / f"{parser}.log"
+    given = {f"MCP_OAUTH2_{name}": value for name, value in settings.items()}
+    environment = (
+        {name: value for name, value in os.environ.items() if not name.startswith("MCP_OAUTH2_")}
+        | given
+        | {
+            "MCP_OAUTH2_RESOURCE": RESOURCE,
+            "MCP_OAUTH2_ALLOW_INSECURE_HTTP": "true",
+            "MCP_OAUTH2_SCOPES": '{"a": "A", "b": "B"}',
+            # Its lines then go where all others go; by itself it writes tables for a terminal.
+            "FASTMCP_LOG_ENABLED": "false",
+            "MCP_OAUTH2_SCOPE_HIERARCHY": '{"admin": ["a"]}',
+        }
+    )
+    command = [sys.executable, str(SUPPORT / "attacked_app.py"), parser]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=output)
         try:
             line = process.stdout.readline()
             assert line.strip().isdigit(), log.read_text("utf-8", "replace")
-            server = Attacked(request.param, Wire(int(line), log), Forge(*issuers), log, process)
+            server = Attacked(parser, Wire(int(line), log), forge, log, process)
             yield server
             assert process.poll() is None, "the server process died"
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
             process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def asked(tmp_path_factory):
+    """The app where its issuer is asked about opaque tokens, and that issuer."""
+    with AskedIssuer(RESOURCE).serve() as issuer:
+        settings = {"ISSUER": issuer.url, "INTROSPECTION": "opaque", "CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": SECRET}
+        with attacked_process("httptools", tmp_path_factory.mktemp("asked"), settings | {"HTTP_TIMEOUT": "2"}) as server:
+            yield server, issuer
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The app that is attacked, served by uvicorn in a process of its own: `python attacked_app.py h11|httptools`."""
 
 import logging
+import os
 import sys
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -11,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI, Security, WebSocket
 from mcp_support import TABLE, build
 
-from mcp_oauth2_deps import AccessToken, OAuth2BearerScheme, OAuth2Settings, protected_resource_router, require_scopes
+from mcp_oauth2_deps import AccessToken, OAuth2BearerScheme, OAuth2Settings, protected_resource_router, require, require_scopes
 from mcp_oauth2_deps.fastapi.scheme import default_scheme, optional_token
 from mcp_oauth2_deps.mcp import ToolScopes, mcp_router
 from mcp_oauth2_deps.testing.loopback import bind_loopback
@@ -57,6 +58,9 @@ def make_app():
     async def openly() -> dict:
         return {"open": True}
 
+    if "MCP_OAUTH2_INTROSPECTION" in os.environ:
+        add_live_route(app)
+
     @app.websocket("/events")
     async def events(websocket: WebSocket, token: Annotated[AccessToken, Security(require_scopes("a"))]) -> None:
         await websocket.accept()
@@ -74,6 +78,12 @@ def make_app():
         app.include_router(mcp_router(rules_server.build(kind), scopes=rules, path=f"/rules/{kind}", **options))
     app.router.lifespan_context = _with(app.router.lifespan_context, (strict, narrow))
     return app
+
+
+def add_live_route(app):
+    @app.get("/live")
+    async def live(token: Annotated[AccessToken, Security(require(scopes=["a"], live=True))]) -> dict:
+        return {"subject": token.subject}
 
 
 def _with(lifespan, schemes):
