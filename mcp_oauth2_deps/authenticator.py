@@ -256,8 +256,8 @@ class Authenticator:
         known = None if memory is None else memory.find(digest, self._now(), self.leeway)
         verified = known
         if verified is None:
-            first, *others = self._live_verifiers if live else self._verifiers
-            verified = await first.verify(presented) or await first_verified(presented, others)
+            verifiers = self._live_verifiers if live else self._verifiers
+            verified = await verifiers[0].verify(presented) or await first_verified(presented, verifiers[1:])
         # For every request: who presents a token that is remembered may be another caller than the one before.
         try:
             if verified.confirmation is not None or presented.scheme != "bearer":
