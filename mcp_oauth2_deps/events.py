@@ -88,7 +88,7 @@ class KeysUnavailable:
     Attributes:
         issuer: whose.
         cause: what happened, without anything the issuer sent.
-        usable_for: seconds until keys fetched before are too old to be used; 0 where there are none. From then on requests
+        usable_for: seconds until keys fetched before reach their hard age; 0 where there are none. From then on requests
             with its tokens get 503.
         retry_in: seconds until the next attempt may be made.
     """

@@ -154,9 +154,9 @@ class OAuth2Settings(BaseSettings):
     strict_at_jwt: bool = False
     """Demand RFC 9068 to the letter: type `at+jwt`, and all its claims. Many issuers do not write such tokens."""
     jwks_refresh_after: _Seconds | None = None
-    """Seconds after which keys are refreshed in the background. Default: half of `JWKS_CACHE_TTL`, at most 600."""
+    """Soft age of keys: seconds until they are refreshed in the background. Default: half of `JWKS_CACHE_TTL`, at most 600."""
     jwks_cache_ttl: _Seconds = 3600
-    """Seconds after which a key that could not be refreshed is no longer used; tokens are then answered with 503."""
+    """Hard age of keys: seconds after which those that could not be refreshed are no longer used; their tokens then get 503."""
     jwks_refresh_cooldown: float = Field(30, ge=0, allow_inf_nan=False)
     """Least seconds between two attempts to fetch one key set, failed ones included."""
     http_timeout: _Seconds = 5
@@ -229,7 +229,7 @@ class OAuth2Settings(BaseSettings):
 
     @property
     def soft_age(self) -> float:
-        """Seconds after which keys are refreshed in the background."""
+        """Seconds after which keys are refreshed in the background. Their hard age is `jwks_cache_ttl`."""
         return self.jwks_refresh_after or min(600, self.jwks_cache_ttl / 2)
 
     def spelled_out(self, text: str) -> str:

@@ -162,6 +162,17 @@ def test_the_design_page_lists_the_same_rooms():
     assert _rooms_in_words() == ROOMS
 
 
+def test_the_design_page_has_a_line_for_every_file_of_a_room_that_it_opens():
+    """And for none that is gone. Where a room has no lines below its own, its own says enough."""
+    block = re.search(r"```text\n(.*?)```", DESIGN.read_text("utf-8"), re.DOTALL).group(1)
+    rooms = {
+        room: set(re.findall(r"\S+\.py\b", lines)) for room, lines in re.findall(r"^(\w+)/.*\n((?: .*\n)*)", block, re.MULTILINE)
+    }
+    opened = {room: names for room, names in rooms.items() if names}
+    assert set(opened) >= {"fastapi", "mcp", "providers", "protocol", "stores"}
+    assert opened == {room: {path.name for path in (ROOT / room).glob("*.py") if path.name != "__init__.py"} for room in opened}
+
+
 def test_a_package_has_one_door():
     assert _outside_of_doors(_sources(), DOORS) == []
 

@@ -104,7 +104,7 @@ class JWKSStore:
         self._jwks_uris = {} if jwks_uris is None else jwks_uris
         self._algorithms, self._sources = frozenset(algorithms), sources
         self._refresh_after = refresh_after
-        self._cache_ttl = cache_ttl
+        self._hard_age = cache_ttl
         self._cooldown, self._deadline = cooldown, deadline
         self._clock = clock
         self._events = logged(Events()) if events is None else events
@@ -117,9 +117,9 @@ class JWKSStore:
         return self._record(issuer).metadata
 
     def current_and_refresh_ahead(self, issuer: str) -> KeySet | None:
-        """Returns the issuer's loaded keys, or None if there are none or they exceed `cache_ttl`.
+        """Returns the issuer's loaded keys, or None if there are none below their hard age.
 
-        Side effect: starts a background refresh once they exceed `refresh_after`.
+        Side effect: starts a background refresh once they exceed their soft age.
         """
         loaded = self._loaded_and_refresh_ahead(issuer)
         return None if loaded is None else loaded.key_set
@@ -268,7 +268,7 @@ class JWKSStore:
 
     async def _locate(self, issuer: str, record: _Record) -> str:
         """The URL that the issuer's metadata names. After a failure it is discovered again: it may have moved."""
-        stale = record.failure is not None or self._clock() >= record.discovered_at + self._cache_ttl
+        stale = record.failure is not None or self._clock() >= record.discovered_at + self._hard_age
         if record.metadata is None or stale:
             try:
                 record.metadata = await discover(issuer, self._documents)

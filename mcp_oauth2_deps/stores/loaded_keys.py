@@ -21,7 +21,7 @@ class KeysStatus:
         usable_keys: how many can verify signatures; with 0 the issuer's tokens get 503.
         age: since they were fetched; none without keys.
         refresh_in: until they are fetched again in the background; none without keys.
-        usable_for: until they are too old to be used, if no fetch succeeds; 0 without keys.
+        usable_for: until their hard age, if no fetch succeeds; 0 without keys.
         failure: why the last fetch failed, without anything the issuer sent; none if it did not.
         failing_for: since the first of the fetches that failed in a row; 0 if the last one did not.
 
@@ -54,19 +54,19 @@ class Loaded:
 class LoadedKeys(TTLCache[str, Loaded]):
     """Issuer to its keys. None is older than the hard age; beyond the bound the least recently used is displaced."""
 
-    def __init__(self, max_issuers: int, max_age: float, clock: Callable[[], float]) -> None:
+    def __init__(self, max_issuers: int, hard_age: float, clock: Callable[[], float]) -> None:
         """Nothing is loaded yet.
 
         Args:
             max_issuers: how many issuers are remembered.
-            max_age: hard age in seconds.
+            hard_age: seconds after which keys are gone.
             clock: seconds, never going back.
         """
-        super().__init__(max_issuers, max_age, timer=clock)
+        super().__init__(max_issuers, hard_age, timer=clock)
         self._clock = clock
 
     def find(self, issuer: str) -> Loaded | None:
-        """The issuer's keys, or None if there are none, or none that are young enough."""
+        """The issuer's keys, or None if there are none below their hard age."""
         # Asked for every token that is not remembered: `get` looks twice and costs three times as much.
         try:
             return self[issuer]
@@ -74,7 +74,7 @@ class LoadedKeys(TTLCache[str, Loaded]):
             return None
 
     def usable_for(self, issuer: str) -> float:
-        """Seconds until the issuer's keys are too old to be used; 0 where there are none."""
+        """Seconds until the issuer's keys reach their hard age; 0 where there are none."""
         loaded = self.find(issuer)
         return 0 if loaded is None else max(0, loaded.fetched_at + self.ttl - self._clock())
 
