@@ -138,7 +138,7 @@ class AccessToken(NeverFromRequest):
 
     Attributes:
         subject: `sub`; who the token speaks for, unique within the issuer.
-        client_id: `client_id`, or `azp` where the issuer writes that; the software that was given the token.
+        client_id: the software that was given the token: `client_id`, `azp`, or the claim that is set for the issuer.
         issuer: `iss`, one of the trusted issuers, verbatim.
         audience: every member of `aud`, verbatim.
         scopes: what was granted, as the token says it. Scopes implied by the configured hierarchy are not added.

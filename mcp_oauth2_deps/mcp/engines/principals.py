@@ -135,7 +135,8 @@ def restored_caller() -> Caller | None:
 
 def _given_client(name: str, claims: Mapping[str, Any]) -> str | None:
     """The client, unless the token named none and `user_of` made up a name."""
-    made_up = name.startswith(_NAMELESS) and name not in (claims.get("client_id"), claims.get("azp"))
+    # Which claim names the client differs between issuers.
+    made_up = name.startswith(_NAMELESS) and name not in claims.values()
     return None if made_up else name or None
 
 
