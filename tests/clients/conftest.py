@@ -90,7 +90,8 @@ def guarded_server(request):
     """A server with oidc-provider, and the demo with its own issuer."""
     if request.param == "demo":
         return request.getfixturevalue("demo_server")
-    return request.getfixturevalue("serve")(f"stand_in:{request.param}")
+    unasked = 405 if request.param.startswith("mixed") else 401
+    return request.getfixturevalue("serve")(f"stand_in:{request.param}", unasked=unasked)
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,33 @@ def test_fastmcp_logs_in_and_steps_up(dance, guarded_server, mode, protocol):
     assert_danced(done, guarded_server.mcp_url)
 
 
+MIXED_CLIENTS = {
+    "python sdk, legacy": ("python_sdk.py", "legacy"),
+    "python sdk, auto": ("python_sdk.py", "auto"),
+    "fastmcp, auto": ("fastmcp_client.py", "auto"),
+    "typescript sdk": ("typescript.mjs", "sdk"),
+    "typescript client, auto": ("typescript.mjs", "client", "auto"),
+}
+
+
+@pytest.mark.parametrize("guarded_server", ["mixed_sdk_app", "mixed_fastmcp_app"], indirect=True)
+@pytest.mark.parametrize("name", MIXED_CLIENTS)
+def test_a_client_looks_around_without_a_login_and_is_sent_to_one_by_the_first_protected_call(
+    dance, guarded_server, node_clients, name
+):
+    script, *arguments = MIXED_CLIENTS[name]
+    interpreter = program("node") if script.endswith(".mjs") else sys.executable
+    done = dance(interpreter, DRIVERS / script, guarded_server.mcp_url, *arguments, PUBLIC_TOOL="about")
+    assert done.result["public"] == "files of Acme"
+    assert {"about", "read_file", "whoami", "write_file"} <= set(done.result["tools"])
+    assert (done.result["whoami"], done.result["write_file"]) == ("alice", "wrote 4 to b.txt")
+    before = done.statuses[: done.statuses.index(401)]
+    # The handshake or the discovery, the list, and the public tool.
+    assert len(before) >= 3
+    assert set(before) <= {200, 202}
+    assert [scopes - {"offline_access"} for scopes in done.scopes] == [BASE, READ, WRITE]
+
+
 @pytest.fixture
 def inspector(modern_node, node_clients, guarded_server):
     launcher = node_clients / "@modelcontextprotocol" / "inspector" / "clients" / "launcher" / "build" / "index.js"

@@ -1,4 +1,9 @@
-"""What every Python client does at the guarded server once it is connected."""
+"""What every Python client does at the guarded server once it is connected.
+
+`PUBLIC_TOOL` is a tool that it calls before all others.
+"""
+
+import os
 
 
 async def tour(client):
@@ -6,7 +11,9 @@ async def tour(client):
         return (await client.call_tool(tool, arguments)).content[0].text
 
     listed = await client.list_tools()
+    public = os.environ.get("PUBLIC_TOOL")
     return {
+        "public": await call(public) if public else None,
         "protocol": client.protocol_version,
         "tools": [tool.name for tool in getattr(listed, "tools", listed)],
         "whoami": await call("whoami"),

@@ -65,9 +65,12 @@ async function call(name, args = {}) {
 }
 
 await authorized(connect);
+const listed = (await client.listTools()).tools.map((tool) => tool.name);
 const result = {
+  // A tool that is called before all others.
+  public: process.env.PUBLIC_TOOL && (await call(process.env.PUBLIC_TOOL)),
   protocol: client.getNegotiatedProtocolVersion?.() ?? transport.protocolVersion,
-  tools: (await client.listTools()).tools.map((tool) => tool.name),
+  tools: listed,
   whoami: await call('whoami'),
   read_file: await call('read_file', { path: 'a.txt' }),
   write_file: await call('write_file', { path: 'b.txt', text: 'four' }),
