@@ -2,6 +2,7 @@
 
 import pytest
 
+from mcp_oauth2_deps.mcp import tool_scopes
 from mcp_oauth2_deps.mcp.messages import Message
 from mcp_oauth2_deps.mcp.rule_values import PUBLIC, Demand, as_requirement, together
 from mcp_oauth2_deps.mcp.tool_scopes import Held, ToolScopes
@@ -334,3 +335,62 @@ def test_what_stands_at_a_function_is_needed_of_what_is_public_too():
     held = [Held("x", None), Held("x", ScopeRequirement())]
     assert ToolScopes(tools={"x": PUBLIC}).needed_for(message, [held[:1]]) == OPEN
     assert ToolScopes(tools={"x": PUBLIC}).needed_for(message, [held]) == ANY
+
+
+@pytest.mark.parametrize(
+    ("message", "resources", "cannot"),
+    [
+        (call("http:h/a", "resources"), {"d://h/*": []}, True),
+        (Message("subscriptions/listen", "resources", ("d://h/a", "d://h/\0")), {"d://h/*": []}, True),
+        (call("d://h/a", "resources"), {"d://h/*": []}, False),
+        (call("http:h/a", "resources"), {}, False),
+        (call("http:h/a"), {"d://h/*": []}, False),
+    ],
+)
+def test_a_uri_that_programs_repair_cannot_be_compared_with_a_rule(message, resources, cannot):
+    table = ToolScopes(resources=resources)
+    assert table.cannot_compare(message) is cannot
+    if cannot:
+        assert table.needed_for(message) is None
+
+
+def test_the_rules_for_some_values_of_a_template_are_found_once_for_each():
+    table = ToolScopes(resources={"d://h/7": ["a"], "d://h/*": ["b"], "d://i/7": ["c"], "d://h/{n}": [], "d://h/8*": ["d"]})
+    found = table.for_values_of("d://h/{n}")
+    assert [(rule.text, rule.uri.text, rule.needed, rule.values.names) for rule in found] == [
+        ("d://h/7", "d://h/7", ScopeRequirement(("a",)), {"n"}),
+        ("d://h/8*", "d://h/8*", ScopeRequirement(("d",)), {"n"}),
+    ]
+    assert table.for_values_of("d://h/{n}") is found
+    assert [rule.text for rule in table.for_values_of("d://i/{n}")] == ["d://i/7"]
+    assert list(table.for_values_of("e://h/{n}")) == []
+
+
+def test_templates_without_end_are_forgotten(monkeypatch):
+    monkeypatch.setattr(tool_scopes, "_MOST_TEMPLATES", 2)
+    table = ToolScopes(resources={"d://h/7": ["a"]})
+    first = table.for_values_of("d://h/{a}")
+    table.for_values_of("d://h/{b}")
+    assert table.for_values_of("d://h/{a}") is first
+    table.for_values_of("d://h/{c}")
+    again = table.for_values_of("d://h/{a}")
+    assert again is not first
+    assert again == first
+
+
+def test_what_counts_for_a_whole_template_is_needed_and_opens_nothing():
+    held = Held("d://h/{n}", None, whole=ScopeRequirement(("admin",)))
+    ruled = ToolScopes(resources={"d://h/*": ["read"]})
+    assert ruled.needed_for(call("d://h/8", "resources"), [[held]]) == ScopeRequirement(("read", "admin"))
+    assert ToolScopes(resources={"d://i/*": []}).needed_for(call("d://h/8", "resources"), [[held]]) is None
+    free = ToolScopes(resources={"d://i/*": []}, default="method")
+    assert free.needed_for(call("d://h/8", "resources"), [[held]]) == ScopeRequirement(("admin",))
+
+
+@pytest.mark.parametrize(
+    ("uri", "needed"), [("d://h", ("read", "admin")), ("d://h?", ("read", "admin")), ("d://h?n=1", ("read",))]
+)
+def test_what_counts_without_a_query_is_needed_there_only(uri, needed):
+    held = Held("d://h{?n}", None, without_query=ScopeRequirement(("admin",)))
+    table = ToolScopes(resources={"d://h": ["read"], "d://h{?n}": ["read"]})
+    assert table.needed_for(call(uri, "resources"), [[held]]) == ScopeRequirement(needed)
