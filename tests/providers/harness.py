@@ -13,7 +13,7 @@ NOW = 1_790_000_000
 
 
 @cache
-def key_of(alg, kid="key-1"):
+def key_of(alg, kid="key-1", owner="provider"):  # each owner has keys of its own
     return SigningKey.generate(alg, kid)
 
 

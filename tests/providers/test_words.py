@@ -76,20 +76,21 @@ def test_every_preset_has_its_example_and_works():
 
 
 @pytest.mark.parametrize(("name", "word"), PARTS)
-@pytest.mark.parametrize("value", NASTY, ids=ascii)
-def test_a_malformed_word_is_one_sentence_that_names_it(name, word, value):
-    with pytest.raises(ProviderError) as caught:
-        policies(name, **{word: value})
-    text = str(caught.value)
-    assert text.startswith(f"the provider {name} needs ")
-    assert (repr(word) in text, f"; for example {word}=" in text, "\n" in text, "secret" in text) == (True, True, False, False)
+def test_a_malformed_word_is_one_sentence_that_names_it(name, word):
+    for value in NASTY:
+        with pytest.raises(ProviderError) as caught:
+            policies(name, **{word: value})
+        text = str(caught.value)
+        assert text.startswith(f"the provider {name} needs ")
+        shown = [part in text for part in (repr(word), f"; for example {word}=", "\n", "secret")]
+        assert shown == [True, True, False, False]
 
 
 @pytest.mark.parametrize(("name", "word"), [part for part in PARTS if part[1] not in COMPARED | WHOLE_URLS])
-@pytest.mark.parametrize("value", ESCAPES)
-def test_no_word_leaves_its_place_in_a_url(name, word, value):
-    with pytest.raises(ProviderError, match=f"needs .* as '{word}'"):
-        policies(name, **{word: value})
+def test_no_word_leaves_its_place_in_a_url(name, word):
+    for value in ESCAPES:
+        with pytest.raises(ProviderError, match=f"needs .* as '{word}'"):
+            policies(name, **{word: value})
 
 
 @pytest.mark.parametrize("name", [name for name in USABLE if WHOLE_URLS & set(inspect.signature(PRESETS[name]).parameters)])
