@@ -147,7 +147,7 @@ async def test_the_secret_goes_into_the_form_where_the_issuer_knows_nothing_else
 
 
 async def test_a_key_file_signs_for_each_question_anew(make, server, tmp_path, signing_pem):
-    (tmp_path / "key.pem").write_text(signing_pem)
+    (tmp_path / "key.pem").write_text(signing_pem, "utf-8")
     authenticator = make(client_secret=None, client_key_file=tmp_path / "key.pem")
     assert (await authenticator.verify("good")).subject == "alice"
     await refused(authenticator, "unknown")

@@ -16,6 +16,7 @@ from mcp_oauth2_deps.protocol.encoding import (
     decode_base64url,
     parse_json_object,
     printable,
+    quoted,
     read_only,
 )
 
@@ -274,3 +275,19 @@ def test_a_text_in_a_log_is_short_printable_ascii(text, shown):
 
 def test_a_text_in_a_log_may_be_cut_shorter():
     assert printable("abc", 2) == "ab"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("alice", "alice"),
+        ("https://a.example/x?y=1", "https://a.example/x?y=1"),
+        ("a b", '"a b"'),
+        ("a\nrefused", '"a\\nrefused"'),
+        ('a"b', '"a\\"b"'),
+        ("é", '"\\u00e9"'),
+        ("a" * 401, "a" * 400 + "..."),
+    ],
+)
+def test_a_text_in_a_line_of_a_log_stays_one_fact_on_one_line(text, shown):
+    assert quoted(text) == shown
