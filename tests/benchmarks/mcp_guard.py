@@ -18,7 +18,7 @@ from starlette.responses import Response
 from mcp_oauth2_deps import Authenticator, OAuth2BearerScheme, OAuth2Settings
 from mcp_oauth2_deps.mcp import ToolScopes
 from mcp_oauth2_deps.mcp.engines.choose import engine_for
-from mcp_oauth2_deps.mcp.router import MCPRoutes
+from mcp_oauth2_deps.mcp.router import MCPRoutes, Shown
 from mcp_oauth2_deps.testing import DevelopmentIssuer
 
 ROUNDS, CALLS = 60, 30
@@ -39,7 +39,11 @@ def make_app(issuer, token_cache_size):
     server = MCPServer("benchmark", log_level="ERROR")
     server.tool(name="write")(lambda text: text)
     door = MCPRoutes(
-        auth, engine_for(server, {}), ToolScopes(every_call=["mcp:use"], tools={"write": ["a"]}), None, list_filter=False
+        auth,
+        engine_for(server, {}),
+        ToolScopes(every_call=["mcp:use"], tools={"write": ["a"]}),
+        None,
+        Shown(filtered=False, described=False),
     )
     app = FastAPI()
     app.include_router(door.router())
