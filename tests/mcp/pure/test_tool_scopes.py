@@ -1,5 +1,7 @@
 """Which scopes a message needs by a table of rules."""
 
+import re
+
 import pytest
 
 from mcp_oauth2_deps.mcp import tool_scopes
@@ -394,3 +396,34 @@ def test_what_counts_without_a_query_is_needed_there_only(uri, needed):
     held = Held("d://h{?n}", None, without_query=ScopeRequirement(("admin",)))
     table = ToolScopes(resources={"d://h": ["read"], "d://h{?n}": ["read"]})
     assert table.needed_for(call(uri, "resources"), [[held]]) == ScopeRequirement(needed)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ({"every_call": PUBLIC}, "every_call cannot be PUBLIC; name the methods"),
+        (
+            {"methods": {"subscriptions/listen": PUBLIC}},
+            "methods['subscriptions/listen'] cannot be PUBLIC: its answer is a stream",
+        ),
+        (
+            {"methods": {"tools/call": ["a"]}, "tools": {"x": PUBLIC}},
+            "tools['x'] cannot be PUBLIC: methods['tools/call'] needs a token for all tools",
+        ),
+    ],
+)
+def test_what_cannot_be_public_is_refused_with_the_table(table, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        ToolScopes(**table)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"methods": {"subscriptions/listen": ["a"], "tools/list": PUBLIC}},
+        {"methods": {"tools/call": PUBLIC}, "tools": {"x": PUBLIC}},
+        {"methods": {"tools/call": ["a"]}, "tools": {"x": ["b"]}},
+    ],
+)
+def test_control_what_agrees_is_a_table(table):
+    assert ToolScopes(**table).methods == table["methods"]
