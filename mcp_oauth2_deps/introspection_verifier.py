@@ -173,7 +173,7 @@ class AskedJWTVerifier:
             # Whoever has a JWT with a good signature is no stranger.
             asked.introspection.note_good(presented.digest)
             answer = await asked.introspection.answer(presented.token, presented.digest)
-            agreed = verify_agreement(answer.members, token, asked.issuer.policy)
+            agreed = verify_agreement(answer.members, token, asked.issuer.policy, now=asked.now())
         except InvalidTokenError as error:
             error.issuer, error.key_id = token.issuer, verified.key_id
             error.subject, error.client_id = token.subject, token.client_id

@@ -10,7 +10,7 @@ from cachetools import LRUCache
 
 from mcp_oauth2_deps.issuer_policy import IssuerPolicy
 from mcp_oauth2_deps.jwt_verifier import Issuer
-from mcp_oauth2_deps.protocol.issuer_templates import TENANT, IssuerTemplate, is_issuer
+from mcp_oauth2_deps.protocol.issuer_templates import TENANT, IssuerTemplate, is_issuer, may_be_issuer
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.stores.issuer_keys import IssuerKeys
 from mcp_oauth2_deps.stores.jwks import JWKSStore, KeySource
@@ -25,7 +25,9 @@ class KeySources:
 
     def __init__(self, trusted: Trusted) -> None:
         self._fixed = {
-            issuer.issuer: KeySource(issuer.jwks_uri, token.algorithms) for issuer, token in trusted if issuer.template is None
+            issuer.issuer: KeySource(issuer.jwks_uri, token.algorithms, partial(may_be_issuer, issuer.issuer))
+            for issuer, token in trusted
+            if issuer.template is None
         }
         self._templates = [(issuer.template, issuer.jwks_uri, token) for issuer, token in trusted if issuer.template is not None]
 

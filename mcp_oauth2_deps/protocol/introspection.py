@@ -12,11 +12,12 @@ from mcp_oauth2_deps.models import AccessToken, Confirmation
 from mcp_oauth2_deps.protocol.encoding import read_only
 from mcp_oauth2_deps.protocol.jws import UnverifiedHeader
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
-from mcp_oauth2_deps.protocol.scopes import read_scopes
 from mcp_oauth2_deps.protocol.tokens import verify_claims
 
 # An answer has no JOSE header: neither its type nor its algorithm says anything.
 _NO_HEADER = UnverifiedHeader("", None, None)
+# Of a JWT that was verified before, whatever marked it as an access token.
+_VERIFIED_HEADER = UnverifiedHeader("", None, "at+jwt")
 _ANSWER_TYPES = frozenset({"token-introspection+jwt", "application/token-introspection+jwt"})
 _TOKEN_TYPES = frozenset({"bearer", "dpop"})
 
@@ -84,30 +85,40 @@ def verify_answer(
     return replace(token, claims=read_only(answer), audience=() if without_audience else token.audience), confirmation
 
 
-def verify_agreement(answer: Mapping[str, Any], token: AccessToken, policy: TokenPolicy) -> AccessToken:
+def verify_agreement(answer: Mapping[str, Any], token: AccessToken, policy: TokenPolicy, *, now: float) -> AccessToken:
     """Guarantees that an answer about a JWT does not contradict it, and returns the token.
 
-    The JWT was verified before. Its issuer may have taken scopes back since, so if it names scopes now, these count.
+    The JWT was verified before. What the issuer says of it now counts in place of what it says itself, by the same rules: that it
+    is no access token, is for another resource, is over or bound, or has fewer scopes.
 
     Does not check: anything that the answer does not say.
 
     Args:
         answer: what `read_answer` returned.
         token: what the JWT says.
-        policy: what is accepted of its issuer.
+        policy: what is accepted of its issuer, without the strict mode, which asks for a type in a header.
+        now: epoch seconds.
 
     Raises:
-        InvalidTokenError: `contradiction`, or `claim` where scopes have another type.
+        InvalidTokenError: `contradiction`, or the first rule that does not hold.
     """
     said = {"iss": token.issuer, "sub": token.subject, "client_id": token.client_id}
     for name, value in said.items():
         if name in answer and value is not None and answer[name] != value:
             raise InvalidTokenError("contradiction", claim=name)
     audience = answer.get("aud", token.audience)
-    if set(token.audience).isdisjoint((audience,) if isinstance(audience, str) else _texts(audience)):
+    named = (audience,) if isinstance(audience, str) else _texts(audience)
+    if ("aud" in answer and not named) or (token.audience and set(token.audience).isdisjoint(named)):
         raise InvalidTokenError("contradiction", claim="aud")
-    named = [name for name in policy.scope_claims if name in answer]
-    return replace(token, scopes=read_scopes(answer, named)) if named else token
+    _verify_token_type(answer)
+    # Where the issuer names scopes now, under whichever name, those of the JWT count no more.
+    taken = set(policy.scope_claims) if not answer.keys().isdisjoint(policy.scope_claims) else set()
+    claims = {name: _plain(value) for name, value in token.claims.items() if name not in taken}
+    if "cnf" in answer and answer["cnf"] != claims.get("cnf"):
+        raise InvalidTokenError("contradiction", claim="cnf")
+    judged, _ = verify_claims(claims | dict(answer), _VERIFIED_HEADER, policy, now=now)
+    # What is said now may shorten the life of the JWT, and not stretch it.
+    return replace(token, scopes=judged.scopes, expires_at=min(token.expires_at, judged.expires_at))
 
 
 def verify_answer_header(header: UnverifiedHeader, policy: TokenPolicy) -> None:
@@ -168,6 +179,13 @@ def _verify_token_type(answer: Mapping[str, Any]) -> None:
     confirmation = answer.get("cnf")
     if kind.lower() == "bearer" and isinstance(confirmation, Mapping) and "jkt" in confirmation:
         raise InvalidTokenError("binding", claim="token_type")
+
+
+def _plain(value: object) -> object:
+    """What `read_only` was given: rules compare what was parsed."""
+    if isinstance(value, Mapping):
+        return {name: _plain(member) for name, member in value.items()}
+    return [_plain(member) for member in value] if isinstance(value, tuple) else value
 
 
 def _texts(value: object) -> Collection[str]:

@@ -22,6 +22,11 @@ def is_issuer(issuer: str, tenant: str, text: str) -> bool:
     return text.replace("{tenantid}", tenant).replace(TENANT, tenant) == issuer
 
 
+def may_be_issuer(issuer: str, text: str) -> bool:
+    """Whether the text is this issuer, or a form with a variable, of which it is not known here what stands for it."""
+    return text == issuer or "{" in text
+
+
 @dataclass(frozen=True, slots=True)
 class IssuerTemplate:
     """An issuer with `{tenant}` where the tenant stands, once or several times.

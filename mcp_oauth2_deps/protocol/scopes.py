@@ -123,7 +123,9 @@ def read_scopes(claims: Mapping[str, Any], names: Iterable[str], sources: Iterab
         if name in claims:
             scopes = _read_scope_claim(name, claims[name])
             found = scopes if found is None else found
-    granted = frozenset() if found is None else found
+    # What begins like the values of another claim comes from there alone: a client asks for scopes, and for no roles.
+    prefixes = tuple(source.prefix for source in sources if source.prefix)
+    granted = frozenset(scope for scope in found or () if not (prefixes and scope.startswith(prefixes)))
     for source in sources:
         granted |= _read_source(claims, source)
     return granted

@@ -18,6 +18,7 @@ from mcp_oauth2_deps.protocol.introspection import (
 )
 from mcp_oauth2_deps.protocol.jws import SUPPORTED_ALGORITHMS, UnverifiedHeader
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
+from mcp_oauth2_deps.protocol.scopes import ClaimedScopes
 
 NOW = 1_800_000_000
 TTL = 10
@@ -194,25 +195,66 @@ SAYS = ("iss", "sub", "client_id", "aud")
 
 
 def test_an_answer_about_a_jwt_may_say_less():
-    assert verify_agreement({"active": True}, TOKEN, POLICY) == TOKEN
-    assert verify_agreement(GOOD, TOKEN, POLICY) == TOKEN
-    assert verify_agreement({"active": True, "client_id": "c"}, replace(TOKEN, client_id=None), POLICY).client_id is None
-    assert verify_agreement({"active": True, "aud": ["x", RESOURCE]}, TOKEN, POLICY) == TOKEN
+    assert verify_agreement({"active": True}, TOKEN, POLICY, now=NOW) == TOKEN
+    assert verify_agreement(GOOD, TOKEN, POLICY, now=NOW) == TOKEN
+    assert verify_agreement({"active": True, "client_id": "c"}, replace(TOKEN, client_id=None), POLICY, now=NOW).client_id is None
+    assert verify_agreement({"active": True, "aud": ["x", RESOURCE]}, TOKEN, POLICY, now=NOW) == TOKEN
 
 
 @pytest.mark.parametrize("value", ["another", None, 1, ["another"], [1]], ids=repr)
 @pytest.mark.parametrize("name", SAYS)
 def test_an_answer_about_a_jwt_may_not_say_anything_else(name, value):
     with pytest.raises(InvalidTokenError) as refusal:
-        verify_agreement({"active": True, name: value}, TOKEN, POLICY)
+        verify_agreement({"active": True, name: value}, TOKEN, POLICY, now=NOW)
     assert str(refusal.value) == f"contradiction ({name})"
 
 
 def test_the_scopes_that_the_issuer_names_now_count():
-    assert verify_agreement({"active": True, "scope": "a"}, TOKEN, POLICY).scopes == {"a"}
-    assert verify_agreement({"active": True, "scope": ""}, TOKEN, POLICY).scopes == set()
+    assert verify_agreement({"active": True, "scope": "a"}, TOKEN, POLICY, now=NOW).scopes == {"a"}
+    assert verify_agreement({"active": True, "scope": ""}, TOKEN, POLICY, now=NOW).scopes == set()
     with pytest.raises(InvalidTokenError, match="scope"):
-        verify_agreement({"active": True, "scope": 1}, TOKEN, POLICY)
+        verify_agreement({"active": True, "scope": 1}, TOKEN, POLICY, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"token_type": "refresh_token"}, "type (token_type)"),
+        ({"token_use": "refresh_token"}, "type (token_use)"),
+        ({"typ": "Refresh"}, "type (typ)"),
+        ({"at_hash": "x"}, "id_token (at_hash)"),
+        ({"aud": ["https://userinfo.example.com"]}, "audience (aud)"),
+        ({"exp": NOW - 31}, "expired (exp)"),
+        ({"nbf": NOW + 31}, "not_yet_valid (nbf)"),
+        ({"cnf": {"jkt": "x"}}, "contradiction (cnf)"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_the_issuer_says_of_a_jwt_now_is_judged_as_the_jwt_was(members, reason):
+    token = judged(GOOD | {"aud": [RESOURCE, "https://userinfo.example.com"]})
+    assert verify_agreement({"active": True, "aud": [RESOURCE]}, token, POLICY, now=NOW) == token
+    with pytest.raises(InvalidTokenError) as refusal:
+        verify_agreement({"active": True} | members, token, POLICY, now=NOW)
+    assert str(refusal.value) == reason
+
+
+def test_an_earlier_end_counts():
+    assert verify_agreement({"active": True, "exp": NOW + 5}, TOKEN, POLICY, now=NOW).expires_at == NOW + 5
+
+
+def test_roles_are_those_that_the_issuer_names_now():
+    policy = replace(POLICY, scope_sources=(ClaimedScopes(("access", "roles"), "role:"),))
+    token = judged(GOOD | {"access": {"roles": ["a", "b"]}}, policy=policy)
+    assert verify_agreement({"active": True, "scope": "a"}, token, policy, now=NOW).scopes == {"a", "role:a", "role:b"}
+    assert verify_agreement({"active": True, "access": {"roles": ["b"]}}, token, policy, now=NOW).scopes == {"a", "b", "role:b"}
+
+
+def test_a_jwt_of_a_named_client_needs_no_audience_here_either():
+    policy = replace(POLICY, clients=frozenset({"client"}))
+    token = judged(without("aud"), policy=policy)
+    assert verify_agreement({"active": True}, token, policy, now=NOW) == token
+    with pytest.raises(InvalidTokenError, match="audience"):
+        verify_agreement({"active": True, "aud": "https://other.example.com"}, token, policy, now=NOW)
 
 
 @pytest.mark.parametrize("typ", ["token-introspection+jwt", "Application/Token-Introspection+JWT"])
@@ -268,3 +310,9 @@ def test_control_a_signed_answer_for_us(change):
 def test_any_other_signed_answer_is_none(change, says):
     with pytest.raises(DocumentError, match=says):
         signed(SIGNED | change)
+
+
+def test_what_the_issuer_says_now_shortens_the_life_of_a_jwt_and_does_not_stretch_it():
+    end = TOKEN.expires_at
+    assert verify_agreement({"active": True, "exp": end - 5}, TOKEN, POLICY, now=NOW).expires_at == end - 5
+    assert verify_agreement({"active": True, "exp": end + 5}, TOKEN, POLICY, now=NOW).expires_at == end

@@ -101,6 +101,14 @@ ROLES = ClaimedScopes(("realm_access", "roles"), "role:")
 OBJECT = ClaimedScopes(("urn:x:roles",), "role:", keys=True)
 
 
+def test_a_scope_that_a_client_asked_for_by_the_name_of_a_role_is_no_role():
+    policy = replace(POLICY, scope_sources=(ROLES,))
+    claims = CLAIMS | {"scope": "s role:admin roles:x", "realm_access": {"roles": ["a"]}}
+    assert judge(claims, policy).scopes == {"s", "roles:x", "role:a"}
+    assert judge(CLAIMS | {"scope": "s role:admin"}, policy).scopes == {"s"}
+    assert judge(CLAIMS | {"scope": "s role:admin"}, POLICY).scopes == {"s", "role:admin"}
+
+
 @pytest.mark.parametrize(
     ("claims", "source", "scopes"),
     [
