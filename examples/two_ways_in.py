@@ -33,12 +33,13 @@ class StaticTokens:
         """
         self._known: list[tuple[bytes, AccessToken]] = []
         for number, entry in enumerate(entries, 1):
-            digest, subject, scopes = bytes.fromhex(entry["sha256"]), entry["subject"], entry["scopes"]
+            digest, subject = bytes.fromhex(entry["sha256"]), entry["subject"]
+            scopes: list[Any] = entry["scopes"]
             if len(digest) != sha256().digest_size or any(digest == known for known, _ in self._known):
                 raise ValueError(f"key {number}: sha256 is not the SHA-256 of one key in 64 digits")
             if not (isinstance(subject, str) and subject):
                 raise ValueError(f"key {number}: subject must say which service it is")
-            if not (isinstance(scopes, list) and all(isinstance(scope, str) for scope in scopes)):
+            if type(scopes) is not list or not all(isinstance(scope, str) for scope in scopes):
                 raise ValueError(f"key {number}: scopes must be a list of strings")
             # An issuer of its own: no subject here can be taken for a person of the real issuer.
             self._known.append((digest, AccessToken(subject=subject, client_id=subject, issuer="keys", scopes=scopes)))

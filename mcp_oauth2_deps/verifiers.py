@@ -3,17 +3,21 @@
 The rules about a JWT do not belong here, nor the memory of verified tokens.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from mcp_oauth2_deps.errors import InvalidTokenError, OAuth2Error, StoreUnavailableError
-from mcp_oauth2_deps.models import AccessToken, Presented, Verified
+from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, ReadOnlyDict, Verified
+from mcp_oauth2_deps.protocol.encoding import read_only
 from mcp_oauth2_deps.protocol.token_forms import nobody_can_judge
 
 logger = logging.getLogger(__name__)
 
 _RETRY_AFTER = 5
+_SECONDS_TO_ANSWER = 5.0
 
 
 class Verifier(Protocol):
@@ -64,9 +68,16 @@ class ForeignVerifier:
             OAuth2Error: it says that the token is not good, or nobody can say.
         """
         try:
-            verified = await self._verifier.verify(presented)
+            async with asyncio.timeout(_SECONDS_TO_ANSWER):
+                verified = await self._verifier.verify(presented)
         except OAuth2Error:
             raise
+        # Of something that it waited for; not of this request.
+        except (asyncio.CancelledError, GeneratorExit) as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise self._failed(type(error).__name__) from None
         # Anybody's code, which may fail in any way.
         except Exception as error:
             raise self._failed(type(error).__name__ + _place_of(error)) from None
@@ -74,11 +85,26 @@ class ForeignVerifier:
             return None
         if not isinstance(verified, Verified) or not isinstance(verified.token, AccessToken):
             raise self._failed(f"it returned {type(verified).__name__}, and must return Verified(AccessToken(...)) or None")
+        wrong = _wrong_in(verified)
+        if wrong:
+            raise self._failed(f"it returned a token with an odd {wrong}")
         expires_at = verified.token.expires_at
         # Written so that no number at all (NaN) counts as expired.
         if expires_at and not self._now() < expires_at + self._leeway:
             raise InvalidTokenError("expired", claim="exp")
-        return verified
+        token, evidence = verified.token, verified.evidence
+        if not isinstance(token.claims, ReadOnlyDict):
+            # A remembered token is the same for each request; none may alter what it says to the next.
+            token = replace(token, claims=read_only(dict(token.claims)))
+        return verified._replace(token=token, evidence=lambda: self._holds(evidence))
+
+    def _holds(self, evidence: Callable[[], object]) -> bool:
+        """Whether the evidence is True, and nothing else: a coroutine, which nobody awaits, would hold for ever."""
+        try:
+            return evidence() is True
+        except Exception as error:
+            self._failed(f"its evidence: {type(error).__name__}{_place_of(error)}")
+            return False
 
     def _failed(self, cause: str) -> StoreUnavailableError:
         # The text of a foreign exception, and so its traceback, may hold the token.
@@ -98,6 +124,23 @@ async def first_verified(presented: Presented, verifiers: Sequence[Verifier]) ->
         if verified is not None:
             return verified
     raise nobody_can_judge(presented.token)
+
+
+def _wrong_in(verified: Verified) -> str | None:
+    """Which member is of another type than it is declared, if one is."""
+    token, bound, end = verified.token, verified.confirmation, verified.token.expires_at
+    texts = (token.subject, token.client_id, token.token_id, verified.key_id)
+    sound = {
+        "expires_at": isinstance(end, int | float) and not isinstance(end, bool),
+        "confirmation": bound is None or (isinstance(bound, Confirmation) and isinstance(bound.members, Mapping)),
+        "evidence": callable(verified.evidence),
+        "issuer": isinstance(token.issuer, str),
+        "subject, client_id, token_id or key_id": all(text is None or isinstance(text, str) for text in texts),
+        "audience": isinstance(token.audience, tuple) and all(isinstance(text, str) for text in token.audience),
+        "scopes": all(isinstance(scope, str) for scope in token.scopes),
+        "claims": isinstance(token.claims, Mapping),
+    }
+    return next((name for name, fits in sound.items() if not fits), None)
 
 
 def _place_of(error: Exception) -> str:

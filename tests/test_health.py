@@ -143,3 +143,9 @@ def test_tenants_whose_keys_come_with_their_tokens_do_not_make_a_process_unready
     with TestClient(app) as client:
         down = {policy.issuer: "unavailable" for policy in others}
         assert answered(client) == (200, {"status": "ready", "issuers": down}, None)
+
+
+def test_without_settings_it_is_not_ready():
+    app = FastAPI()
+    app.get("/ready")(OAuth2BearerScheme().readiness)
+    assert answered(TestClient(app)) == (503, {"status": "unavailable", "issuers": {}}, None)

@@ -140,9 +140,72 @@ async def test_a_verifier_that_fails_lets_nobody_in_and_says_so_without_the_toke
     assert "key-1" not in caplog.text + str(caught.value) + str(caught.value.__context__ and caught.value.__suppress_context__)
 
 
+class Hanging:
+    async def verify(self, presented):
+        await asyncio.sleep(3600)
+
+
 async def test_a_verifier_that_is_cancelled_is_cancelled(issuer):
+    task = asyncio.ensure_future(authenticator_with(issuer, Hanging()).verify("key-1"))
+    await asyncio.sleep(0)
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await authenticator_with(issuer, Yes(asyncio.CancelledError())).verify("key-1")
+        await task
+
+
+async def test_a_verifier_that_hangs_or_waits_for_what_was_cancelled_says_nothing(issuer, monkeypatch):
+    monkeypatch.setattr("mcp_oauth2_deps.verifiers._SECONDS_TO_ANSWER", 0.01)
+    for verifier in (Hanging(), Yes(asyncio.CancelledError()), Yes(GeneratorExit())):
+        with pytest.raises(StoreUnavailableError):
+            await asyncio.wait_for(authenticator_with(issuer, verifier).verify("key-1"), 1)
+
+
+ODD_ENDS, ODD_BINDINGS = (None, "2030", True, []), ({}, {"jkt": "x"}, Confirmation(None), Confirmation(["jkt"]))
+ODD = {f"ends at {end!r}": Verified(AccessToken(subject="a", expires_at=end), evidence=lambda: True) for end in ODD_ENDS}
+ODD |= {f"is bound to {bound!r}": Verified(ALICE, bound) for bound in ODD_BINDINGS}
+ODD |= {
+    "has evidence that is no function": Verified(ALICE, evidence=True),
+    "has a number as subject": Verified(AccessToken(subject=7)),
+    "has no issuer": Verified(AccessToken(issuer=None)),
+    "has a number as scope": Verified(AccessToken(scopes=[1])),
+    "has a list of claims": Verified(AccessToken(claims=[1])),
+    "has a text as audience": Verified(AccessToken(audience="https://api.example.com/mcp")),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_a_token_of_odd_types_is_a_verifier_that_fails(issuer, name):
+    with pytest.raises(StoreUnavailableError):
+        await authenticator_with(issuer, Yes(ODD[name])).verify("key-1")
+
+
+def _raises():
+    raise RuntimeError("key-1")
+
+
+async def _coroutine():
+    return False
+
+
+@pytest.mark.filterwarnings("ignore:coroutine")
+@pytest.mark.parametrize("evidence", [_raises, _coroutine, lambda: "yes"], ids=["raises", "a coroutine", "a text"])
+async def test_evidence_that_says_anything_but_true_holds_not(issuer, evidence, caplog):
+    verifier = Yes(Verified(AccessToken(subject="alice", expires_at=4e9), evidence=evidence))
+    authenticator = authenticator_with(issuer, verifier)
+    for _ in range(2):
+        await authenticator.verify("key-1")
+    assert len(verifier.asked) == 2
+    assert "key-1" not in caplog.text
+
+
+async def test_a_remembered_token_cannot_be_altered_by_a_request(issuer):
+    claims = {"roles": ["reader"]}
+    token = AccessToken(subject="alice", expires_at=4e9, claims=claims)
+    found = await authenticator_with(issuer, Yes(Verified(token, evidence=lambda: True))).verify("key-1")
+    claims["roles"].append("admin")
+    assert found.claims == {"roles": ("reader",)}
+    with pytest.raises(TypeError):
+        found.claims["admin"] = True
 
 
 @pytest.mark.parametrize("expires_at", [1, -1, float("nan"), float("-inf")])

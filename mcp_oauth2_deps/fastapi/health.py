@@ -6,6 +6,7 @@ Why it cannot does not belong in the answer; it stands in the log and in the sta
 from typing import Any
 
 from fastapi import HTTPException
+from pydantic import ValidationError
 
 from mcp_oauth2_deps.fastapi.gate import Gate
 
@@ -32,7 +33,11 @@ class Readiness:
         Raises:
             HTTPException: 503 when the tokens of no issuer can be judged.
         """
-        authenticator = self._gate.authenticator
+        try:
+            authenticator = self._gate.authenticator
+        except ValidationError:
+            # Only an app without the router of the scheme comes so far: the router stops the start, and says what is wrong.
+            raise HTTPException(503, {"status": "unavailable", "issuers": {}}) from None
         for keys in authenticator.status():
             # Without this nobody would fetch again: who is not ready gets no requests.
             if not keys.usable_keys:

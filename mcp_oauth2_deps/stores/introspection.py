@@ -96,7 +96,8 @@ class Introspection:
         self._cooldown, self._timeout, self._clock = cooldown, timeout, clock
         self._refusals: TTLCache[bytes, _Refusal] = TTLCache(_MOST_REFUSALS, _REFUSAL_SECONDS, timer=clock)
         self._known: LRUCache[bytes, bool] = LRUCache(_MOST_KNOWN)
-        self._availability = Availability(clock)
+        # Apart for tokens that were good before: at a stranger's own token the issuer may fail as often as the stranger likes.
+        self._availability = {known: Availability(clock) for known in (True, False)}
         self._cause = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: dict[bytes, asyncio.Task[_Outcome]] = {}
@@ -165,7 +166,7 @@ class Introspection:
             self._turns, self._strangers = asyncio.Semaphore(_MOST_QUESTIONS), asyncio.Semaphore(_MOST_FOR_STRANGERS)
         task = self._tasks.get(digest)
         if task is None:
-            if len(self._tasks) >= _MOST_WAITING:
+            if digest not in self._known and len(self._tasks) >= _MOST_WAITING:
                 return _Unavailable("too many questions wait for their turn", PROBE_SECONDS)
             task = self._tasks[digest] = self._loop.create_task(self._ask_in_turn(token, digest))
             task.add_done_callback(partial(self._forget, digest))
@@ -181,40 +182,44 @@ class Introspection:
         async with AsyncExitStack() as turn:
             try:
                 async with asyncio.timeout(self._timeout):
-                    if digest not in self._known:
+                    if not (known := digest in self._known):
                         await turn.enter_async_context(self._strangers)
                     await turn.enter_async_context(self._turns)
             except TimeoutError:
                 # It says nothing of the issuer that many ask.
                 return _Unavailable("too many questions wait for their turn", PROBE_SECONDS)
-            seconds = self._availability.seconds_to_wait()
+            seconds = self._availability[known].seconds_to_wait()
             if seconds > 0:
                 return _Unavailable(self._cause, seconds)
-            return await self._ask_now(token, digest)
+            return await self._ask_now(token, digest, known=known)
 
-    async def _ask_now(self, token: str, digest: bytes) -> _Outcome:
+    async def _ask_now(self, token: str, digest: bytes, *, known: bool) -> _Outcome:
         asked_at = self._clock()
         try:
             async with asyncio.timeout(self._timeout):
                 members = await self._ask(token)
         except InvalidTokenError as error:
-            self._availability.answered()
+            self._answered()
             error.issuer = self._issuer
             refusal = self._refusals[digest] = _Refusal.of(error)
             return refusal
         except IssuerUnavailableError as error:
             return _Unavailable(error.cause, error.retry_after)
         except DocumentError as error:
-            return self._failed(error)
+            return self._failed(error, known=known)
         except TimeoutError:
-            return self._failed(DocumentError(f"no answer within {self._timeout:g} s", unreachable=True))
+            return self._failed(DocumentError(f"no answer within {self._timeout:g} s", unreachable=True), known=known)
         # What asks may be anybody's code; one failed question must not break the store.
         except Exception as error:
-            return self._failed(DocumentError(f"the question failed ({type(error).__name__})"))
-        self._availability.answered()
+            return self._failed(DocumentError(f"the question failed ({type(error).__name__})"), known=known)
+        self._answered()
         return Answer(members, asked_at)
 
-    def _failed(self, error: DocumentError) -> _Unavailable:
+    def _answered(self) -> None:
+        for availability in self._availability.values():
+            availability.answered()
+
+    def _failed(self, error: DocumentError, *, known: bool) -> _Unavailable:
         """Notes what the failure says about the next question.
 
         Only a server that is down counts: what else is wrong with an answer may be wrong with the one about this token only, and
@@ -224,14 +229,18 @@ class Introspection:
         match error:
             case CredentialsRefusedError():
                 seconds = self._cooldown
-                self._availability.pause(seconds)
+                self._pause(seconds)
             case OverloadedError():
                 seconds = min(error.seconds, LONGEST_PAUSE)
-                self._availability.pause(seconds)
+                self._pause(seconds)
             case DocumentError(unreachable=True):
-                self._availability.failed()
+                self._availability[known].failed()
             case _:
-                self._availability.answered()
+                self._answered()
         by_credentials = isinstance(error, CredentialsRefusedError)
         self._events.emit(IntrospectionFailed(self._issuer, self._cause, seconds, by_credentials=by_credentials))
         return _Unavailable(self._cause, seconds)
+
+    def _pause(self, seconds: float) -> None:
+        for availability in self._availability.values():
+            availability.pause(seconds)
