@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from mcp_oauth2_deps.errors import InvalidTokenError
-from mcp_oauth2_deps.protocol.issuer_templates import IssuerTemplate, is_issuer
+from mcp_oauth2_deps.protocol.issuer_templates import IssuerTemplate, is_issuer, may_be_issuer
 from mcp_oauth2_deps.protocol.jws import UnverifiedHeader
 from mcp_oauth2_deps.protocol.keys import KeySet, KeySetBuilder
 from mcp_oauth2_deps.protocol.policy import TokenPolicy, any_header_of
@@ -288,3 +288,16 @@ def test_a_key_that_says_for_whom_it_is_counts_for_nobody_else(owner, usable):
     assert (found.key_ids, found.skipped) == (({"a", "b"}, ()) if usable else ({"b"}, ("it is for another issuer",)))
     # Where an issuer has no tenants, the member means nothing.
     assert KeySet.from_document({"keys": [jwk | {"issuer": owner}]}, {"ES256"}).key_ids == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("https://login.example/a", True),
+        ("https://login.example/{tenantid}", True),
+        ("https://login.example/b", False),
+        ("", False),
+    ],
+)
+def test_a_key_of_one_issuer_names_that_issuer_or_a_form_of_many(text, fits):
+    assert may_be_issuer("https://login.example/a", text) is fits
