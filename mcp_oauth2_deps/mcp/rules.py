@@ -138,7 +138,7 @@ class Rulebook:
         if method == EXECUTED_BY.get(kind):
             places += decision.places
         for place in places:
-            _decide(caller, method, place, allowed=True)
+            self._decide(caller, method, place, allowed=True)
 
     async def admit(self, place: Place) -> None:
         """Lets the caller in sight execute something.
@@ -168,14 +168,12 @@ class Rulebook:
             if caller_is_missing():
                 raise refuse_nobody(_NOTHING, f"{method} inside the server")
             return
-        other = caller.rules
-        if isinstance(other, Rulebook) and other is not self and other._engine.executes(place.server):  # noqa: SLF001  # of this class
-            # The server is mounted in two guarded ones; each decides about its own callers.
+        if self._is_of_another(caller, place.server):
             return
         if caller.is_over():
             # A task that was started for the message may outlive the token. What runs already may finish.
             raise refuse_over(caller, _NOTHING, f"{method} inside the server")
-        if caller.decided.get(_key(method, place)):
+        if caller.decided.get(self._key(method, place)):
             return
         if len(place.name) > LONGEST_NAME:
             # A message with such a name is refused before; comparing it would take the time of others.
@@ -188,15 +186,17 @@ class Rulebook:
                     break
             else:
                 raise refuse_shortfall(caller, needed, f"{method} inside the server")
-        _decide(caller, method, place, allowed=True)
+        self._decide(caller, method, place, allowed=True)
 
     async def shown(self, server: Any, kind: str, names: Sequence[str]) -> set[str]:
         """Which of these a list may show to the caller in sight."""
         caller = caller_in_sight()
         if caller is None:
             return set() if caller_is_missing() else set(names)
+        if self._is_of_another(caller, server):
+            return set(names)
         places = {name: Place(server, kind, name) for name in names}
-        decided = {name: caller.decided.get(_key("list", place)) for name, place in places.items()}
+        decided = {name: caller.decided.get(self._key("list", place)) for name, place in places.items()}
         unknown = [name for name, known in decided.items() if known is None]
         if unknown:
             own, needed_for = server is self._engine.server, await self.needs_listed(kind)
@@ -208,14 +208,32 @@ class Rulebook:
             for name in unknown:
                 groups = ((name,),) if own else outer.get(name) or _NOWHERE
                 decided[name] = allowed = all(any(map(may_use, group)) for group in groups)
-                _decide(caller, "list", places[name], allowed=allowed)
+                self._decide(caller, "list", places[name], allowed=allowed)
         return {name for name, allowed in decided.items() if allowed}
+
+    def is_asked(self) -> bool:
+        """Whether the message in sight came by this route, and not by another one to the same server."""
+        caller = caller_in_sight()
+        return caller is None or not self._is_of_another(caller, self._engine.server)
 
     async def needs_listed(self, kind: str) -> Callable[[str], ScopeRequirement | None]:
         """What executing a thing needs, by the name under which the outermost server lists it now."""
         method, ruled = EXECUTED_BY[kind], self._is_ruled(kind)
         catalog = Catalog(kind, await self._engine.held(kind) or (), self._table, self._memory)
         return lambda name: self._table.needed_for(Message(method, kind, (name,)), [catalog.called(name)], ruled=ruled)
+
+    def _is_of_another(self, caller: Caller, server: Any) -> bool:
+        """Whether another route that has the server too let the caller in: each decides about its own callers."""
+        other = caller.rules
+        return isinstance(other, Rulebook) and other is not self and other._engine.executes(server)  # noqa: SLF001  # of this class
+
+    def _key(self, method: str, place: Place) -> tuple[object, ...]:
+        # What other rules decided about the same place says nothing of these.
+        return self, method, id(place.server), place.kind, place.name
+
+    def _decide(self, caller: Caller, method: str, place: Place, *, allowed: bool) -> None:
+        if len(caller.decided) < _MOST_DECIDED:
+            caller.decided[self._key(method, place)] = allowed
 
     async def _names_of(self, place: Place) -> Sequence[Sequence[str]]:
         """Under which names the outermost server has it: of each thing that may run all names, of which one will do."""
@@ -280,12 +298,3 @@ def _is_template(kind: str, name: str) -> bool:
 
 def _nothing(name: str) -> Sequence[Held]:  # noqa: ARG001  # in place of a catalog
     return ()
-
-
-def _key(method: str, place: Place) -> tuple[object, ...]:
-    return method, id(place.server), place.kind, place.name
-
-
-def _decide(caller: Caller, method: str, place: Place, *, allowed: bool) -> None:
-    if len(caller.decided) < _MOST_DECIDED:
-        caller.decided[_key(method, place)] = allowed

@@ -16,6 +16,9 @@ from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 class Needs(Protocol):
     """Who knows what is needed."""
 
+    def is_asked(self) -> bool:
+        """Whether the message in sight is theirs, and not that of another route to the same server."""
+
     async def needs_listed(self, kind: str) -> Callable[[str], ScopeRequirement | None]:
         """What executing a thing of this kind needs, by the name under which it is listed; none where nobody may."""
 
@@ -41,7 +44,7 @@ class SecuritySchemes:
     async def __call__(self, context: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
         """The result; where it is a list of tools, each tells what it needs."""
         result = await call_next(context)
-        if context.method != "tools/list":
+        if context.method != "tools/list" or not self._needs.is_asked():
             return result
         # A step further in may have answered with a model, before it is made ready for the wire.
         if isinstance(result, BaseModel):

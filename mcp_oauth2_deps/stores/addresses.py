@@ -31,6 +31,8 @@ async def pinned(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
     except OSError:
         raise DocumentError("its host has no address", unreachable=True) from None
     addresses = [str(entry[4][0]) for entry in found]
+    if not addresses:
+        raise DocumentError("its host has no address", unreachable=True)
     if not all(map(is_public_address, addresses)):
         raise DocumentError("its host has an address that is not on the public internet")
     address = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]

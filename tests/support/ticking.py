@@ -9,7 +9,8 @@ class Time:
     """Epoch seconds for an authenticator, and its waits; also for a server in a thread of its own."""
 
     def __init__(self):
-        self._now = float(int(time.time()))
+        # A minute ahead: tokens are issued by the real clock, and would else be from the future when a second ends.
+        self._now = time.time() + 60
         self._waiting = []
         self.waited = threading.Event()
         """Set once somebody waits."""
