@@ -19,7 +19,9 @@ def is_loopback_host(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
+        # Python 3.13 calls an IPv4 address that is written as one of IPv6 a loopback address, and Python 3.11 does not.
+        return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
     except ValueError:
         return False
 

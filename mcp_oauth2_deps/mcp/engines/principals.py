@@ -33,7 +33,7 @@ _now = time.time
 _FIELDS = tuple(field.name for field in fields(AccessToken))
 _SCOPES = _FIELDS.index("scopes")
 # As many as tokens are remembered by default. Of others it is made again.
-_MOST_DIGESTS = 1024
+_MOST_DIGESTS = 128
 
 
 class Principals:
