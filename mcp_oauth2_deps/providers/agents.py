@@ -3,8 +3,6 @@
 from mcp_oauth2_deps.issuer_policy import IssuerPolicy
 from mcp_oauth2_deps.providers.words import Ask, Words
 
-_AUDIENCE = "https://api.example.com/mcp"
-
 
 def workos(*, domain: str, audience: Words = ()) -> IssuerPolicy:
     """WorkOS AuthKit.
@@ -24,7 +22,7 @@ def workos(*, domain: str, audience: Words = ()) -> IssuerPolicy:
     return IssuerPolicy(
         provider=ask.provider,
         issuer=f"https://{ask.host('domain', domain, 'acme.authkit.app')}",
-        audience=ask.identifiers("audience", audience, _AUDIENCE),
+        audience=ask.audiences(audience),
         algorithms=("RS256",),
     )
 
@@ -49,7 +47,7 @@ def clerk(*, domain: str, clients: Words = (), audience: Words = ()) -> IssuerPo
     return IssuerPolicy(
         provider=ask.provider,
         issuer=f"https://{ask.host('domain', domain, 'brave-hare-12.clerk.accounts.dev')}",
-        audience=ask.identifiers("audience", audience, _AUDIENCE),
+        audience=ask.audiences(audience),
         algorithms=("RS256",),
         clients=ask.identifiers("clients", clients, "client_2xhFjEI5X2qWRvtV13BzSj8H6Dk"),
         client_claims=("client_id",),
@@ -108,7 +106,7 @@ def descope(*, project: str, server: str = "", audience: Words = ()) -> IssuerPo
     ask = Ask("descope")
     project = ask.segment("project", project, "P2ExampleProjectId")
     path = f"agentic/{project}/{ask.segment('server', server, 'MS2Example')}" if server else project
-    audiences = ask.identifiers("audience", audience, _AUDIENCE)
+    audiences = ask.audiences(audience)
     return IssuerPolicy(
         provider=ask.provider,
         issuer=f"https://api.descope.com/v1/apps/{path}",
@@ -140,7 +138,7 @@ def scalekit(*, environment: str, resource: str, audience: Words = ()) -> tuple[
     ask = Ask("scalekit")
     root = f"https://{ask.host('environment', environment, 'acme.scalekit.com')}"
     resource = ask.segment("resource", resource, "res_123456789")
-    audiences = (resource, *ask.identifiers("audience", audience, _AUDIENCE))
+    audiences = (resource, *ask.audiences(audience))
     login = f"{root}/resources/{resource}"
     return tuple(
         IssuerPolicy(provider=ask.provider, issuer=issuer, authorization_server=login, audience=audiences, algorithms=("RS256",))

@@ -7,7 +7,6 @@ from mcp_oauth2_deps.providers.words import Ask, Words
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]{2,12}){1,2}-\d{1,2}", re.ASCII)
 _POOL = re.compile(r"[A-Za-z0-9]{1,55}", re.ASCII)
-_AUDIENCE = "https://api.example.com/mcp"
 _CLOUDFLARE_FIELD = (
     "Cloudflare sends its token in the field Cf-Access-Jwt-Assertion, which is not read here: a proxy in front must send it on "
     "as `Authorization: Bearer`"
@@ -32,7 +31,7 @@ def auth0(*, domain: str, audience: Words = ()) -> IssuerPolicy:
     return IssuerPolicy(
         provider=ask.provider,
         issuer=f"https://{ask.host('domain', domain, 'acme.eu.auth0.com')}/",
-        audience=ask.identifiers("audience", audience, _AUDIENCE),
+        audience=ask.audiences(audience),
         algorithms=("RS256", "PS256"),
         scope_claims=("scope",),
         scope_sources=(ScopeSource(claim="permissions", prefix="permission:"),),
@@ -61,7 +60,7 @@ def okta(*, org: str, server: str = "default", audience: Words = ()) -> IssuerPo
             "cannot work with the org authorization server: Okta promises neither the form nor the keys of its tokens to others. "
             "Make a custom authorization server (Security > API > Authorization Servers) and name it, for example server=default"
         )
-    audiences = ask.identifiers("audience", audience, "api://files")
+    audiences = ask.audiences(audience, "api://files")
     return IssuerPolicy(
         provider=ask.provider,
         issuer=f"https://{org}/oauth2/{ask.segment('server', server, 'aus1a2b3c4')}",
@@ -103,7 +102,7 @@ def cognito(*, region: str, pool: str, clients: Words = (), audience: Words = ()
     return IssuerPolicy(
         provider=ask.provider,
         issuer=f"https://cognito-idp.{region}.amazonaws.com/{pool}",
-        audience=ask.identifiers("audience", audience, _AUDIENCE),
+        audience=ask.audiences(audience),
         algorithms=("RS256",),
         clients=ask.identifiers("clients", clients, "1h57kf5cpq17m0eml12EXAMPLE"),
         client_claims=("client_id",),
@@ -131,7 +130,7 @@ def logto(*, domain: str, audience: Words = ()) -> IssuerPolicy:
     return IssuerPolicy(
         provider=ask.provider,
         issuer=f"https://{ask.host('domain', domain, 'acme.logto.app')}/oidc",
-        audience=ask.identifiers("audience", audience, _AUDIENCE),
+        audience=ask.audiences(audience),
         token_type="at+jwt",  # noqa: S106  # no secret
     )
 
@@ -156,7 +155,7 @@ def pingone(*, environment: str, region: str = "com", audience: Words = ()) -> I
     return IssuerPolicy(
         provider=ask.provider,
         issuer=f"https://auth.pingone.{region}/{ask.guid('environment', environment)}/as",
-        audience=ask.identifiers("audience", audience, _AUDIENCE),
+        audience=ask.audiences(audience),
         algorithms=("RS256",),
         client_claims=("client_id",),
         scope_claims=("scope",),

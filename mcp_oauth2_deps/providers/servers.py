@@ -3,7 +3,6 @@
 from mcp_oauth2_deps.issuer_policy import IssuerPolicy, ScopeSource
 from mcp_oauth2_deps.providers.words import Ask, Words
 
-_AUDIENCE = "https://api.example.com/mcp"
 _ISSUER = "https://auth.example.com"
 _AUDIENCE_IS_THE_CLIENT = (
     "the audience is a client, not this server: any access token of this client passes here, whatever it was asked for"
@@ -28,7 +27,7 @@ def keycloak(*, base: str, realm: str, audience: Words = (), clients: Words = ()
     """
     ask = Ask("keycloak")
     base = ask.url("base", base, "https://sso.example.com").removesuffix("/")
-    audiences = ask.identifiers("audience", audience, _AUDIENCE)
+    audiences = ask.audiences(audience)
     return IssuerPolicy(
         provider=ask.provider,
         issuer=f"{base}/realms/{ask.segment('realm', realm, 'acme')}",
@@ -120,7 +119,7 @@ def hydra(*, issuer: str, audience: Words = ()) -> IssuerPolicy:
     return IssuerPolicy(
         provider=ask.provider,
         issuer=ask.url("issuer", issuer, f"{_ISSUER}/"),
-        audience=ask.identifiers("audience", audience, _AUDIENCE),
+        audience=ask.audiences(audience),
         client_claims=("client_id",),
         scope_claims=("scp", "scope"),
         required_claims={"client_id": None},
@@ -145,7 +144,7 @@ def duende(*, issuer: str, audience: Words = ()) -> IssuerPolicy:
     return IssuerPolicy(
         provider=ask.provider,
         issuer=ask.url("issuer", issuer, _ISSUER),
-        audience=ask.identifiers("audience", audience, _AUDIENCE),
+        audience=ask.audiences(audience),
         client_claims=("client_id",),
         scope_claims=("scope",),
         required_claims={"client_id": None},
@@ -172,7 +171,7 @@ def spring(*, issuer: str, client: Words = (), audience: Words = ()) -> IssuerPo
     return IssuerPolicy(
         provider=ask.provider,
         issuer=ask.url("issuer", issuer, _ISSUER),
-        audience=(*ask.identifiers("audience", audience, _AUDIENCE), *clients),
+        audience=(*ask.audiences(audience), *clients),
         scope_claims=("scope",),
         # An ID token has the same audience and no scopes.
         required_claims={"scope": None},
@@ -218,6 +217,6 @@ def _marked_as_access_token(ask: Ask, issuer: str, audience: Words) -> IssuerPol
     return IssuerPolicy(
         provider=ask.provider,
         issuer=ask.url("issuer", issuer, _ISSUER),
-        audience=ask.identifiers("audience", audience, _AUDIENCE),
+        audience=ask.audiences(audience),
         token_type="at+jwt",  # noqa: S106  # no secret
     )

@@ -94,6 +94,10 @@ class Ask:
         """Such names: one, several separated by commas, or several. None given are none."""
         return tuple(self.identifier(name, part, example) for part in self._parts(name, value, example))
 
+    def audiences(self, value: Words, example: str = "https://api.example.com/mcp") -> tuple[str, ...]:
+        """The word `audience`: accepted audiences. None given are none, and then the resource counts."""
+        return self.identifiers("audience", value, example)
+
     def guids(self, name: str, value: Words) -> tuple[str, ...]:
         """At least one GUID: one, several separated by commas, or several."""
         found = tuple(self.guid(name, part) for part in self._parts(name, value, ""))
