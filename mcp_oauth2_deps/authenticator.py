@@ -116,6 +116,7 @@ class Authenticator:
         self.scope_hierarchy = transitive_hierarchy(settings.scope_hierarchy)
         trusted = [(issuer, issuer.token_policy(self.leeway, self.scope_hierarchy)) for issuer in settings.policies]
         self.policies = tuple(policy for _, policy in trusted)
+        self._any_header = any_header_of(self.policies)
         over_http = HTTPDocuments(timeout=settings.http_timeout, allow_insecure_http=settings.allow_insecure_http)
         self._documents, self._forms = documents or over_http, documents if isinstance(documents, FormTarget) else over_http
         self.events = logged(Events(), clock)
@@ -130,7 +131,7 @@ class Authenticator:
 
     def _in_order(self, foreign: Sequence[Verifier]) -> tuple[tuple[Verifier, ...], tuple[Verifier, ...]]:
         others = [ForeignVerifier(verifier, self._now, self.leeway) for verifier in foreign]
-        return in_order(JWTVerifier(any_header_of(self.policies), self._issuers, self._now), others, self._asked)
+        return in_order(JWTVerifier(self._any_header, self._issuers, self._now), others, self._asked)
 
     def _make_asked(self, clock: Callable[[], float]) -> tuple[AskedIssuer, ...]:
         times = self.settings.http_timeout, self.settings.jwks_refresh_cooldown
@@ -222,7 +223,7 @@ class Authenticator:
         """The refusal in words for an operator: what would have passed, what came instead, what to do; never for the caller."""
         name = token.issuer if token is not None else getattr(error, "issuer", None)
         issuer = self._issuers.find(name) if name else None
-        policy = any_header_of(self.policies) if issuer is None else issuer.policy
+        policy = self._any_header if issuer is None else issuer.policy
         names = tuple(name for trusted in self.policies for name in trusted.issuers)
         return explain(error, token, Expected(names, policy, self._hints(name)), self.settings.spelled_out)
 

@@ -80,11 +80,10 @@ def unresolved_dependants(routes: Iterable[object]) -> Iterator[tuple[Dependant,
     annotation, with the `Security(...)` in it, for the type of a query parameter; where that has a default, the route runs
     unguarded. Older ones raise a `NameError` at the declaration.
     """
-    for route in _with_those_behind(routes, {}):
-        for holder in (route, getattr(route, "starlette_route", None)):
-            dependant = getattr(holder, "dependant", None)
-            if isinstance(dependant, Dependant) and (found := list(_unresolved(dependant))):
-                yield dependant, found
+    for _, dependant in _dependants(routes):
+        found = list(_unresolved(dependant))
+        if found:
+            yield dependant, found
 
 
 def lists_of_routes(app: Any) -> list[tuple[Any, list[object]]]:
@@ -97,12 +96,18 @@ def lists_of_routes(app: Any) -> list[tuple[Any, list[object]]]:
 
 def dependencies_of(routes: Iterable[object]) -> Iterator[tuple[str, object]]:
     """Every dependency of every route, also of mounted apps, with the path of the route."""
+    for path, dependant in _dependants(routes):
+        for call in _calls(dependant):
+            yield path, call
+
+
+def _dependants(routes: Iterable[object]) -> Iterator[tuple[str, Dependant]]:
+    """The dependency tree of every route, also of mounted apps, with the path of the route."""
     for route in _with_those_behind(routes, {}):
         for holder in (route, getattr(route, "starlette_route", None)):
             dependant = getattr(holder, "dependant", None)
             if isinstance(dependant, Dependant):
-                for call in _calls(dependant):
-                    yield str(getattr(holder, "path", "a route")), call
+                yield str(getattr(holder, "path", "a route")), dependant
 
 
 def _calls(dependant: Dependant) -> Iterator[object]:

@@ -146,11 +146,12 @@ def refusal_facts(event: Refused) -> dict[str, str | None]:
         case StoreUnavailableError():
             facts |= {"cause": str(error)}
     if token is not None:
-        facts |= _caller_facts(token)
+        facts |= caller_facts(token)
     return facts | {"request": event.request}
 
 
-def _caller_facts(token: AccessToken) -> dict[str, str | None]:
+def caller_facts(token: AccessToken) -> dict[str, str | None]:
+    """Who is calling, by the names in the log."""
     return {"issuer": token.issuer, "client": token.client_id, "subject": token.subject}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
-from mcp_oauth2_deps.instrumentation.logging import facts_line
+from mcp_oauth2_deps.instrumentation.logging import caller_facts, facts_line
 from mcp_oauth2_deps.mcp.caller import Caller
 from mcp_oauth2_deps.mcp.callers import caller_in_sight, caller_is_missing
 from mcp_oauth2_deps.mcp.engines.refusals import refusal
@@ -148,8 +148,8 @@ def refuse_shortfall(caller: Caller, requirement: ScopeRequirement | None, where
         message = "refused: a token is needed for this"
         return refusal("missing_credentials", message, required=required, granted=frozenset(), missing=required)
     missing = missing_scopes(requirement or ScopeRequirement(), token.scopes, caller.hierarchy)
-    facts = {"missing": ",".join(missing), "issuer": token.issuer, "client": token.client_id, "subject": token.subject}
-    logger.info("refused at %s: reason=insufficient_scope %s", where, facts_line(facts))
+    facts = facts_line({"missing": ",".join(missing)} | caller_facts(token))
+    logger.info("refused at %s: reason=insufficient_scope %s", where, facts)
     needs = f"the token does not hold {', '.join(missing)}" if missing else "there is no rule that lets anybody use this"
     return refusal(
         "insufficient_scope",
@@ -163,8 +163,7 @@ def refuse_shortfall(caller: Caller, requirement: ScopeRequirement | None, where
 def refuse_over(caller: Caller, requirement: ScopeRequirement, where: str) -> Exception:
     """The error where the token of the caller in sight counts no more, after its line in the log."""
     token = caller.token or AccessToken()
-    facts = {"issuer": token.issuer, "client": token.client_id, "subject": token.subject}
-    logger.info("refused at %s: reason=token_over %s", where, facts_line(facts))
+    logger.info("refused at %s: reason=token_over %s", where, facts_line(caller_facts(token)))
     needed, said = requirement.names(), "refused: the access token has expired since the call was let in"
     return refusal("token_over", said, required=needed, granted=token.scopes, missing=())
 

@@ -31,9 +31,7 @@ class ListFilter:
         place = _LISTS.get(context.method)
         if place is None:
             return result
-        # A step further in may have answered with a model, before it is made ready for the wire.
-        if isinstance(result, BaseModel):
-            result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+        result = as_sent(result)
         if not isinstance(result, dict):
             return None
         kind, member, attribute = place
@@ -42,3 +40,8 @@ class ListFilter:
         shown = await self._admission.shown(self._server, kind, [one[attribute] for one in named])
         private = {"cacheScope": "private"} if "cacheScope" in result else {}
         return {**result, member: [one for one in named if one[attribute] in shown], **private}
+
+
+def as_sent(result: Any) -> Any:
+    """The result of a message as it will be sent. A step further in may have answered with a model of it."""
+    return result.model_dump(by_alias=True, mode="json", exclude_none=True) if isinstance(result, BaseModel) else result

@@ -45,12 +45,14 @@ Rule = Iterable[str] | Demand
 
 def together(rules: Iterable[ScopeRequirement]) -> ScopeRequirement:
     """All of these; public only where each of them is."""
-    all_public, needed = False, _NOTHING
-    for index, rule in enumerate(rules):
-        all_public = isinstance(rule, PublicRequirement) and (all_public or index == 0)
-        if not isinstance(rule, PublicRequirement):
-            needed = needed + rule if needed != _NOTHING else rule
-    return PUBLIC.requirement if all_public else needed
+    rules = tuple(rules)
+    with_token = [rule for rule in rules if not isinstance(rule, PublicRequirement)]
+    if rules and not with_token:
+        return PUBLIC.requirement
+    needed = _NOTHING
+    for rule in with_token:
+        needed = needed + rule if needed != _NOTHING else rule
+    return needed
 
 
 def as_requirement(rule: Rule) -> ScopeRequirement:

@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from itertools import product
 from typing import Any, Protocol
 
-from pydantic import BaseModel
-
+from mcp_oauth2_deps.mcp.lists import as_sent
 from mcp_oauth2_deps.mcp.rule_values import PublicRequirement
 from mcp_oauth2_deps.protocol.scopes import ScopeRequirement
 
@@ -46,9 +45,7 @@ class SecuritySchemes:
         result = await call_next(context)
         if context.method != "tools/list" or not self._needs.is_asked():
             return result
-        # A step further in may have answered with a model, before it is made ready for the wire.
-        if isinstance(result, BaseModel):
-            result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+        result = as_sent(result)
         if not isinstance(result, dict) or not isinstance(result.get("tools"), list):
             return result
         needed_for = await self._needs.needs_listed("tools")
