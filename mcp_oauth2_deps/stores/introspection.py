@@ -7,7 +7,6 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import Any, NamedTuple
 
 from cachetools import LRUCache, TTLCache
@@ -16,6 +15,7 @@ from mcp_oauth2_deps.errors import DocumentError, InvalidTokenError, IssuerUnava
 from mcp_oauth2_deps.events import Events, IntrospectionFailed
 from mcp_oauth2_deps.stores.availability import LONGEST_PAUSE, PROBE_SECONDS, Availability
 from mcp_oauth2_deps.stores.introspection_endpoint import CredentialsRefusedError, OverloadedError, Question
+from mcp_oauth2_deps.stores.shared_tasks import SharedTasks
 
 # Tokens that were refused. They have a table of their own, so that guesses cannot push good tokens out of memory.
 _MOST_REFUSALS = 4096
@@ -100,7 +100,7 @@ class Introspection:
         self._availability = {known: Availability(clock) for known in (True, False)}
         self._cause = ""
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._tasks: dict[bytes, asyncio.Task[_Outcome]] = {}
+        self._tasks = SharedTasks[bytes, _Outcome]()
 
     async def answer(self, token: str, digest: bytes) -> Answer:
         """What the issuer says of the token now, or said to who asked a moment ago and still waits.
@@ -151,40 +151,32 @@ class Introspection:
 
     async def aclose(self) -> None:
         """Ends the questions in flight."""
-        tasks = list(self._tasks.values()) if self._loop is asyncio.get_running_loop() else []
-        self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._tasks.aclose()
 
     async def _outcome(self, token: str, digest: bytes) -> _Outcome:
-        if self._loop is not asyncio.get_running_loop():
-            # A test client may leave the tasks of an event loop that is closed; nobody would ever finish them.
-            self._loop = asyncio.get_running_loop()
-            self._tasks = {}
-            self._turns, self._strangers = asyncio.Semaphore(_MOST_QUESTIONS), asyncio.Semaphore(_MOST_FOR_STRANGERS)
-        task = self._tasks.get(digest)
+        task = self._tasks.running(digest)
         if task is None:
             if digest not in self._known and len(self._tasks) >= _MOST_WAITING:
                 return _Unavailable("too many questions wait for their turn", PROBE_SECONDS)
-            task = self._tasks[digest] = self._loop.create_task(self._ask_in_turn(token, digest))
-            task.add_done_callback(partial(self._forget, digest))
-        # Waiting does not own the task: who is cancelled leaves it to the others.
+            task = self._tasks.start(digest, self._ask_in_turn(token, digest))
         await asyncio.wait({task})
         return _Unavailable("the question was ended before its answer came", PROBE_SECONDS) if task.cancelled() else task.result()
 
-    def _forget(self, digest: bytes, task: "asyncio.Task[_Outcome]") -> None:
-        if self._tasks.get(digest) is task:
-            del self._tasks[digest]
+    def _find_turns(self) -> tuple[asyncio.Semaphore, asyncio.Semaphore]:
+        """The turns of all questions, and those of strangers' tokens among them. They belong to one event loop."""
+        if self._loop is not asyncio.get_running_loop():
+            self._loop = asyncio.get_running_loop()
+            self._turns = asyncio.Semaphore(_MOST_QUESTIONS), asyncio.Semaphore(_MOST_FOR_STRANGERS)
+        return self._turns
 
     async def _ask_in_turn(self, token: str, digest: bytes) -> _Outcome:
+        turns, of_strangers = self._find_turns()
         async with AsyncExitStack() as turn:
             try:
                 async with asyncio.timeout(self._timeout):
                     if not (known := digest in self._known):
-                        await turn.enter_async_context(self._strangers)
-                    await turn.enter_async_context(self._turns)
+                        await turn.enter_async_context(of_strangers)
+                    await turn.enter_async_context(turns)
             except TimeoutError:
                 # It says nothing of the issuer that many ask.
                 return _Unavailable("too many questions wait for their turn", PROBE_SECONDS)

@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 from cachetools import LRUCache
@@ -23,6 +22,7 @@ from mcp_oauth2_deps.protocol.keys import KeySet, KeySetBuilder, UnusableKeySetE
 from mcp_oauth2_deps.stores.discovery import discover
 from mcp_oauth2_deps.stores.documents import Document, DocumentSource
 from mcp_oauth2_deps.stores.loaded_keys import KeysStatus, Loaded, LoadedKeys
+from mcp_oauth2_deps.stores.shared_tasks import SharedTasks
 
 # After so many keys are built the event loop gets a turn. The largest keys take it up to 1 ms each, usual ones a tenth of that.
 _KEYS_PER_STEP = 4
@@ -110,7 +110,7 @@ class JWKSStore:
         self._events = logged(Events()) if events is None else events
         self._loaded = LoadedKeys(max_issuers, cache_ttl, clock)
         self._records: LRUCache[str, _Record] = LRUCache(max_issuers)
-        self._tasks: dict[str, asyncio.Task[KeySet | None]] = {}
+        self._tasks = SharedTasks[str, KeySet | None]()
 
     def metadata(self, issuer: str) -> IssuerMetadata | None:
         """The issuer's metadata as last discovered."""
@@ -177,39 +177,20 @@ class JWKSStore:
 
     async def aclose(self) -> None:
         """Ends the fetches in flight. The keys stay."""
-        tasks = [task for task in map(self._in_flight, tuple(self._tasks)) if task is not None]
-        self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._tasks.aclose()
 
     def _record(self, issuer: str) -> _Record:
         return self._records.get(issuer) or _Record()
 
-    def _in_flight(self, issuer: str) -> asyncio.Task[KeySet | None] | None:
-        task = self._tasks.get(issuer)
-        # A test client may leave the task of an event loop that is closed; nobody would ever finish it.
-        if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
-            return None
-        return task
-
     def _start(self, issuer: str, *, due: bool = True) -> asyncio.Task[KeySet | None] | None:
-        task = self._in_flight(issuer)
+        task = self._tasks.running(issuer)
         if task is not None:
             return task
         record = self._record(issuer)
         cooling_down = self._clock() < record.attempted_at + self._cooldown
         if cooling_down and not (due and record.failure is None):
             return None
-        task = asyncio.get_running_loop().create_task(self._refresh(issuer, record))
-        self._tasks[issuer] = task
-        task.add_done_callback(partial(self._forget, issuer))
-        return task
-
-    def _forget(self, issuer: str, task: asyncio.Task[KeySet | None]) -> None:
-        if self._tasks.get(issuer) is task:
-            del self._tasks[issuer]
+        return self._tasks.start(issuer, self._refresh(issuer, record))
 
     async def _refresh(self, issuer: str, record: _Record) -> KeySet | None:
         """One attempt. Returns the keys it brought: who waits for it gets them even if other issuers displaced them since."""
@@ -293,7 +274,7 @@ class JWKSStore:
 
 
 async def _outcome(task: asyncio.Task[KeySet | None] | None) -> KeySet | None:
-    """What a refresh brings. Waiting does not own it: a waiter that is cancelled leaves it to the others."""
+    """What a refresh brings; nothing where none was started, or where it was ended from outside."""
     if task is None:
         return None
     await asyncio.wait({task})

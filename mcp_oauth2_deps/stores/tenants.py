@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from cachetools import TTLCache
 
 from mcp_oauth2_deps.errors import StoreUnavailableError
+from mcp_oauth2_deps.stores.shared_tasks import SharedTasks
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class TenantDecisions:
         self._allowed: TTLCache[str, bool] = TTLCache(MOST_TENANTS, _ALLOWED_FOR, timer=clock)
         # Apart, so that names which strangers make up do not push out the tenants that are allowed.
         self._refused: TTLCache[str, bool] = TTLCache(MOST_TENANTS, _REFUSED_FOR, timer=clock)
-        self._tasks: dict[str, asyncio.Task[bool]] = {}
+        self._tasks = SharedTasks[str, bool]()
 
     def is_allowed(self, tenant: str) -> bool:
         """Whether the tenant is known to be allowed; not where nobody asked, or not for long."""
@@ -72,16 +73,14 @@ class TenantDecisions:
         return task.result()
 
     def _asking(self, tenant: str) -> asyncio.Task[bool]:
-        loop = asyncio.get_running_loop()
-        # A test client may leave the task of an event loop that is closed; nobody would ever finish it.
-        self._tasks = {name: task for name, task in self._tasks.items() if not task.done() and task.get_loop() is loop}
-        if tenant not in self._tasks:
+        task = self._tasks.running(tenant)
+        if task is None:
             if len(self._tasks) >= _MOST_QUESTIONS:
                 raise StoreUnavailableError("too many tenants are asked about at once", retry_after=_RETRY_AFTER)
-            self._tasks[tenant] = task = loop.create_task(self._answer(tenant))
+            task = self._tasks.start(tenant, self._answer(tenant))
             # Where all waiters went away, an error of the task would be reported as never retrieved.
             task.add_done_callback(_retrieve)
-        return self._tasks[tenant]
+        return task
 
     async def _answer(self, tenant: str) -> bool:
         answer = await self._check(tenant)
