@@ -13,6 +13,7 @@ from mcp_oauth2_deps.events import Events
 from mcp_oauth2_deps.introspection_policy import IntrospectionPolicy
 from mcp_oauth2_deps.jwt_verifier import Issuer, JWTVerifier
 from mcp_oauth2_deps.models import AccessToken, Presented, Verified
+from mcp_oauth2_deps.protocol.encoding import text_or_none
 from mcp_oauth2_deps.protocol.introspection import verify_agreement, verify_answer
 from mcp_oauth2_deps.protocol.token_forms import is_token, looks_like_jwt
 from mcp_oauth2_deps.stores.documents import DocumentSource
@@ -110,7 +111,7 @@ class OpaqueVerifier:
             verified = _judged(answer, asked)
         except InvalidTokenError as error:
             error.issuer = asked.issuer.name
-            error.subject, error.client_id = (_text(answer.members.get(name)) for name in ("sub", "client_id"))
+            error.subject, error.client_id = (text_or_none(answer.members.get(name)) for name in ("sub", "client_id"))
             if error.reason not in _PASSING:
                 asked.introspection.refuse(digest, error)
             raise
@@ -248,7 +249,3 @@ def asked_issuer(issuer: Issuer, policy: IntrospectionPolicy, way: Way) -> Asked
         keyless=policy.mode == "opaque" and policy.url is not None and not policy.signed,
         prefixes=policy.prefixes,
     )
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from mcp_oauth2_deps.errors import InvalidTokenError
 from mcp_oauth2_deps.models import AccessToken, Confirmation, Presented, Verified
-from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, parse_json_object
+from mcp_oauth2_deps.protocol.encoding import MAX_TOKEN_VALUES, parse_json_object, text_or_none
 from mcp_oauth2_deps.protocol.jws import (
     SignatureKey,
     UnverifiedHeader,
@@ -131,7 +131,7 @@ class JWTVerifier:
             return verify_claims(claims, header, issuer.policy, now=self._now())
         except InvalidTokenError as error:
             error.key_id, error.issuer = header.kid, issuer.name
-            error.subject, error.client_id = _text(claims.get("sub")), _client(claims, issuer.policy)
+            error.subject, error.client_id = text_or_none(claims.get("sub")), _client(claims, issuer.policy)
             raise
 
     def _read(self, text: str) -> tuple[UnverifiedToken, tuple[UnverifiedHeader, TokenPolicy]] | None:
@@ -197,7 +197,3 @@ def _client(claims: Mapping[str, object], policy: TokenPolicy) -> str | None:
         return client_of(claims, policy)
     except InvalidTokenError:
         return None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

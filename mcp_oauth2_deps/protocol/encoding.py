@@ -6,6 +6,7 @@ What a decoded value means does not belong here.
 import gc
 import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,6 +59,21 @@ def decode_base64url(segment: bytes) -> bytes:
         raise ValueError("not base64url")
     decoded: bytes = _DECODER.validate_json(b'"' + segment + b'"')
     return decoded
+
+
+def encode_base64url(data: bytes) -> str:
+    """Unpadded base64url (RFC 7515 section 2).
+
+    Example:
+        >>> encode_base64url(b"{}")
+        'e30'
+    """
+    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def text_or_none(value: object) -> str | None:
+    """The value if it is a string; what a token says may have any type."""
+    return value if isinstance(value, str) else None
 
 
 def parse_json_object(data: bytes, *, max_values: int = MAX_VALUES) -> dict[str, Any]:

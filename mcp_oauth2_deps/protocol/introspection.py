@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 from mcp_oauth2_deps.errors import DocumentError, InvalidTokenError
 from mcp_oauth2_deps.models import AccessToken, Confirmation
-from mcp_oauth2_deps.protocol.encoding import read_only
+from mcp_oauth2_deps.protocol.encoding import read_only, text_or_none
 from mcp_oauth2_deps.protocol.jws import UnverifiedHeader
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.protocol.tokens import verify_claims
@@ -67,8 +67,7 @@ def verify_answer(
         InvalidTokenError: the first rule that does not hold.
     """
     if answer.get("iss", issuer) != issuer:
-        found = answer["iss"]
-        raise InvalidTokenError("issuer", claim="iss", found=found if isinstance(found, str) else None)
+        raise InvalidTokenError("issuer", claim="iss", found=text_or_none(answer["iss"]))
     _verify_token_type(answer)
     claims = {"iss": issuer, "exp": good_until, **answer}
     if "sub" not in answer and "username" in answer:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from mcp_oauth2_deps.errors import DocumentError
+from mcp_oauth2_deps.protocol.encoding import text_or_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def read_metadata(issuer: str, document: dict[str, Any]) -> IssuerMetadata:
             "(often a slash at the end)"
         )
     jwks_uri, authorization, token, introspection = (
-        value if isinstance(value := document.get(name), str) else None
+        text_or_none(document.get(name))
         for name in ("jwks_uri", "authorization_endpoint", "token_endpoint", "introspection_endpoint")
     )
     grants, methods = (document.get(name) for name in ("grant_types_supported", "introspection_endpoint_auth_methods_supported"))
@@ -67,9 +68,5 @@ def read_metadata(issuer: str, document: dict[str, Any]) -> IssuerMetadata:
         token,
         refreshes=isinstance(grants, list) and "refresh_token" in grants,
         introspection_endpoint=introspection,
-        introspection_methods=frozenset(filter(_is_text, methods)) if isinstance(methods, list) else frozenset(),
+        introspection_methods=frozenset(filter(None, map(text_or_none, methods))) if isinstance(methods, list) else frozenset(),
     )
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)

@@ -27,7 +27,7 @@ MAX_TOKEN_BYTES = 16 * 1024
 
 _HASHES: dict[str, HashAlgorithm] = {"PS256": SHA256(), "PS384": SHA384(), "PS512": SHA512()}
 _COORDINATE_SIZE = {"P-256": 32, "P-384": 48, "P-521": 66}
-_MIN_RSA_BITS = 2048
+MIN_RSA_BITS = 2048
 # Checking a signature takes longer the larger the key is. Beyond these sizes a key adds no security, and an issuer that
 # publishes it could slow down every request.
 _MAX_RSA_BITS = 16384
@@ -223,8 +223,8 @@ def _octets(jwk: Mapping[str, Any], name: str) -> bytes:
 
 def _rsa_keys(jwk: Mapping[str, Any]) -> dict[str, SignatureKey]:
     modulus, exponent = (int.from_bytes(_octets(jwk, name)) for name in ("n", "e"))
-    if not _MIN_RSA_BITS <= modulus.bit_length() <= _MAX_RSA_BITS:
-        raise UnusableKeyError(f"it has not {_MIN_RSA_BITS} to {_MAX_RSA_BITS} bits")
+    if not MIN_RSA_BITS <= modulus.bit_length() <= _MAX_RSA_BITS:
+        raise UnusableKeyError(f"it has not {MIN_RSA_BITS} to {_MAX_RSA_BITS} bits")
     if modulus % 2 == 0:
         raise UnusableKeyError("its modulus is even")
     if exponent < 3 or exponent % 2 == 0 or exponent > _MAX_RSA_EXPONENT:  # noqa: PLR2004  # with 1 any signature is valid

@@ -4,7 +4,6 @@ What such a JWT says does not belong here.
 """
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +11,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from mcp_oauth2_deps.protocol.encoding import parse_json_object
-from mcp_oauth2_deps.protocol.jws import CURVE_ALGORITHM, RSA_ALGORITHMS, UnusableKeyError, private_jwk, signature
+from mcp_oauth2_deps.protocol.encoding import encode_base64url, parse_json_object
+from mcp_oauth2_deps.protocol.jws import CURVE_ALGORITHM, MIN_RSA_BITS, RSA_ALGORITHMS, UnusableKeyError, private_jwk, signature
 
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
-_MIN_RSA_BITS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +68,8 @@ def _algorithms(key: object) -> tuple[str, ...]:
     """The algorithms that the key may sign by; the first is the usual one."""
     match key:
         case rsa.RSAPrivateKey():
-            if key.key_size < _MIN_RSA_BITS:
-                raise UnusableKeyError(f"it has fewer than {_MIN_RSA_BITS} bits")
+            if key.key_size < MIN_RSA_BITS:
+                raise UnusableKeyError(f"it has fewer than {MIN_RSA_BITS} bits")
             return RSA_ALGORITHMS
         case ec.EllipticCurvePrivateKey() if key.curve.name in _CURVES:
             return (CURVE_ALGORITHM[_CURVES[key.curve.name]],)
@@ -84,9 +82,5 @@ def _algorithms(key: object) -> tuple[str, ...]:
 def sign_jwt(key: PrivateKey, claims: Mapping[str, Any]) -> str:
     """A JWT with these claims (RFC 7519 section 7.1)."""
     header = {"alg": key.alg, "typ": "JWT"} | ({} if key.kid is None else {"kid": key.kid})
-    signing_input = ".".join(_base64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
-    return f"{signing_input}.{_base64url(key.sign(signing_input.encode()))}"
-
-
-def _base64url(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    signing_input = ".".join(encode_base64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
+    return f"{signing_input}.{encode_base64url(key.sign(signing_input.encode()))}"

@@ -12,7 +12,7 @@ from pydantic_core import SchemaValidator, core_schema
 from mcp_oauth2_deps.errors import InvalidTokenError
 from mcp_oauth2_deps.models import AccessToken, Confirmation
 from mcp_oauth2_deps.protocol.confirmations import read_confirmation
-from mcp_oauth2_deps.protocol.encoding import read_only
+from mcp_oauth2_deps.protocol.encoding import read_only, text_or_none
 from mcp_oauth2_deps.protocol.issuer_templates import IssuerTemplate
 from mcp_oauth2_deps.protocol.jws import UnverifiedHeader
 from mcp_oauth2_deps.protocol.policy import TokenPolicy, comparable_audience
@@ -212,7 +212,7 @@ def _verify_own_rules(claims: Mapping[str, Any], policy: TokenPolicy) -> None:
     for name, values in policy.required_claims.items():
         value = claims.get(name)
         if value in _NOTHING or not (values is None or (isinstance(value, str) and value in values)):
-            raise InvalidTokenError("claim", claim=name, found=value if isinstance(value, str) else None)
+            raise InvalidTokenError("claim", claim=name, found=text_or_none(value))
     if policy.issuer_template is not None and policy.tenant_claim is not None:
         _verify_tenant(claims, policy.issuer_template, policy.tenant_claim)
 

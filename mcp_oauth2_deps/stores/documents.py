@@ -38,7 +38,7 @@ MAX_REPLY_BYTES = 32 * 1024
 # the event loop: a thread that works makes each network call of the loop wait for 5 ms, which adds up with fifty requests.
 _MAX_VALUES = 20_000
 
-JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json")
+_JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json")
 # Servers of Node.js close a connection that was idle for five seconds.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=4)
 _MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})\b")
@@ -249,7 +249,18 @@ async def _exchange(
 def _is_json_document(status: int, media_type: str) -> None:
     if status != httpx.codes.OK:
         raise DocumentError(f"it answers {status}")
-    if not JSON_TYPE.fullmatch(media_type):
+    verify_json_type(media_type)
+
+
+def verify_json_type(media_type: str) -> None:
+    """Guarantees that what was answered calls itself JSON (RFC 8259, and the suffix of RFC 6839).
+
+    Does not check: that it is JSON.
+
+    Raises:
+        DocumentError: it does not.
+    """
+    if not _JSON_TYPE.fullmatch(media_type):
         raise DocumentError("it answers with a content type that is not JSON")
 
 

@@ -18,7 +18,7 @@ from mcp_oauth2_deps.protocol.issuer_metadata import IssuerMetadata
 from mcp_oauth2_deps.protocol.jws import read_header, split_token, verify_signature
 from mcp_oauth2_deps.protocol.policy import TokenPolicy
 from mcp_oauth2_deps.stores.discovery import discover
-from mcp_oauth2_deps.stores.documents import JSON_TYPE, DocumentSource
+from mcp_oauth2_deps.stores.documents import DocumentSource, verify_json_type
 from mcp_oauth2_deps.stores.forms import FormTarget, Reply
 from mcp_oauth2_deps.stores.issuer_keys import IssuerKeys
 
@@ -118,8 +118,7 @@ class IntrospectionEndpoint:
         self._verify_status(reply)
         if self._asked.signed:
             return read_answer(await self._signed_members(reply, asked_at))
-        if not JSON_TYPE.fullmatch(reply.media_type):
-            raise DocumentError("it answers with a content type that is not JSON")
+        verify_json_type(reply.media_type)
         return read_answer(_json_object(reply.body))
 
     async def _locate(self) -> tuple[str, ClientAuthentication]:

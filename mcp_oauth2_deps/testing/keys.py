@@ -1,7 +1,6 @@
 """Fresh signing keys and the tokens they sign, for tests and development."""
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from mcp_oauth2_deps.protocol.encoding import encode_base64url as base64url
+
 _HASHES: dict[str, type[HashAlgorithm]] = {"256": SHA256, "384": SHA384, "512": SHA512}
 _CURVES: dict[str, tuple[ec.EllipticCurve, str, int]] = {
     "ES256": (ec.SECP256R1(), "P-256", 32),
@@ -20,11 +21,6 @@ _CURVES: dict[str, tuple[ec.EllipticCurve, str, int]] = {
 }
 # Two names of one algorithm (RFC 8037, RFC 9864).
 _ED25519 = ("EdDSA", "Ed25519")
-
-
-def base64url(data: bytes) -> str:
-    """Unpadded base64url (RFC 7515 section 2)."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 @dataclass(frozen=True)
