@@ -10,6 +10,9 @@ from mcp_oauth2_deps import Authenticator, OAuth2BearerScheme, OAuth2Settings
 from mcp_oauth2_deps.fastapi.scheme import default_scheme
 from mcp_oauth2_deps.testing import DevelopmentIssuer
 
+# Whichever test imports it first: pytest complains of a plugin that was imported before it was named as one.
+pytest.register_assert_rewrite("mcp_oauth2_deps.testing.plugin")
+
 RESOURCE = "https://api.example.com/mcp"
 ROOT = Path(__file__).parents[1]
 # What a plain run leaves out, and why. Each runs when it is named, and all of them with `--all`.

@@ -123,12 +123,17 @@ async def test_an_encrypted_token_is_the_issuers_to_read(authenticator, make, se
     assert len(server.forms) == 1
 
 
-async def test_connections_are_kept(authenticator, server):
+async def connections_for(questions, authenticator, server):
+    """How many connections so many questions take, each about another unknown token."""
     await authenticator.start()
     before = server.connections
-    for number in range(20):
+    for number in range(questions):
         assert (await refused(authenticator, f"unknown{number}")).reason == "inactive"
-    assert server.connections - before <= 1
+    return server.connections - before
+
+
+async def test_connections_are_kept(authenticator, server):
+    assert await connections_for(20, authenticator, server) <= 1
 
 
 async def test_a_kept_connection_that_was_closed_meanwhile_is_no_outage(authenticator, server):
@@ -557,11 +562,7 @@ async def test_an_answer_about_one_token_counts_for_no_other(signed, server):
 
 async def test_what_earlier_exchanges_cost_is_not_counted_against_later_ones(authenticator, server, monkeypatch):
     monkeypatch.setattr("mcp_oauth2_deps.stores.metering._MAX_COST", 8 * 1024)
-    await authenticator.start()
-    before = server.connections
-    for number in range(60):
-        assert (await refused(authenticator, f"unknown{number}")).reason == "inactive"
-    assert server.connections - before <= 1
+    assert await connections_for(60, authenticator, server) <= 1
 
 
 async def test_no_cookie_of_an_answer_goes_into_the_next_question(authenticator, server):

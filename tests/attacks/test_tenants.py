@@ -8,6 +8,7 @@ import re
 from typing import Annotated
 
 import pytest
+from documents_by_issuer import Documents
 from fastapi import FastAPI, Security
 from fastapi.testclient import TestClient
 
@@ -17,17 +18,6 @@ from mcp_oauth2_deps.testing import DevelopmentIssuer
 FIRST, SECOND = "https://first.example", "https://second.example"
 AUDIENCE = "api://first"
 RESOURCE = "https://second.example/mcp"
-
-
-class Documents:
-    """The documents of both issuers, by host."""
-
-    def __init__(self, *issuers):
-        self.issuers = issuers
-
-    async def fetch(self, url):
-        (issuer,) = (issuer for issuer in self.issuers if url.startswith(issuer.url))
-        return await issuer.fetch(url)
 
 
 @pytest.fixture

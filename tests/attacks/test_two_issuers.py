@@ -5,6 +5,7 @@ import re
 from typing import Annotated
 
 import pytest
+from documents_by_issuer import Documents
 from fastapi import FastAPI, Security
 from fastapi.testclient import TestClient
 
@@ -49,15 +50,6 @@ class Issuer(DevelopmentIssuer):
         merged = {"iss": self.url, "aud": self.audience, "sub": "someone", "iat": 1, "exp": 4_000_000_000} | claims
         merged = {name: value for name, value in merged.items() if value is not None}
         return self.keys[alg].mint(merged, {"typ": typ})
-
-
-class Documents:
-    def __init__(self, *issuers):
-        self.issuers = issuers
-
-    async def fetch(self, url):
-        (issuer,) = (issuer for issuer in self.issuers if url.startswith(issuer.url))
-        return await issuer.fetch(url)
 
 
 @pytest.fixture(scope="module")

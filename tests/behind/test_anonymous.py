@@ -6,7 +6,7 @@ import pytest
 from behind.rows import FASTMCP
 from behind.test_sessions import remembering
 from behind.test_tasks import TaskCaller, working
-from behind.worlds import GOLD, MODERN, OPEN, QUICK, Row, call, completion, said, world
+from behind.worlds import GOLD, MODERN, OPEN, QUICK, Row, call, closed, others_answers, said, world
 from fastmcp import FastMCP
 from fastmcp.server.middleware.caching import ResponseCachingMiddleware
 from mcp_support import text_of
@@ -45,19 +45,8 @@ def stranger(caller, revision="2025-11-25"):
 
 async def leaks(alice, nobody, row, means):
     """What went wrong between the two, of whom only Alice holds `vault`: one line for each."""
-    wrong = []
-    seen = {} if means == "engine" or means in row.unseen else completion(row.names)
-    for what, question in {**row.names.closed(), **row.ways, **seen}.items():
-        for _ in range(2):
-            # Alice first: what is remembered of her answer must not be given to anybody else.
-            if what not in row.hidden and f"{GOLD} " not in await said(alice, question):
-                wrong.append(f"Alice does not get the {what}")
-            if GOLD in await said(nobody, question):
-                wrong.append(f"who has no token gets the {what}")
-    for what, question in row.names.open().items():
-        for one, name in ((nobody, "nobody"), (alice, "alice")) * 2:
-            if what not in row.hidden and f"{OPEN} {name}" not in await said(one, question):
-                wrong.append(f"{name} does not get an answer of their own: {what}")
+    wrong = await closed(alice, nobody, row, means, "who has no token")
+    wrong += await others_answers({"nobody": nobody, "alice": alice}, row)
     for what, (question, name) in {**row.names.lists(), **row.lists}.items():
         if means not in row.unseen and name in await said(nobody, question):
             wrong.append(f"who has no token finds it in {what}")

@@ -221,31 +221,38 @@ async def said(caller, question):
 
 async def leaks(alice, bob, row, means):
     """What went wrong for these two, of whom only Alice holds `vault`: one line for each."""
-    wrong = await _closed(alice, bob, row, means) + await _others_answers(alice, bob, row)
+    wrong = await closed(alice, bob, row, means) + await others_answers({"alice": alice, "bob": bob}, row)
     if means not in row.unseen:
         wrong += await _listed(alice, bob, row)
     return list(dict.fromkeys(wrong))
 
 
-async def _closed(alice, bob, row, means):
+async def closed(alice, other, row, means, who="Bob"):
+    """What went wrong with what only Alice may see, who holds `vault`: one line for each."""
     wrong = []
     # FastMCP's own `auth=` does not stand before completions.
     seen = {} if means == "engine" or means in row.unseen else completion(row.names)
     for what, question in {**row.names.closed(), **row.ways, **seen}.items():
-        # Alice first: what is remembered of her answer must not be given to Bob.
+        # Alice first: what is remembered of her answer must not be given to anybody else.
         for _ in range(2):
             if what not in row.hidden and f"{GOLD} " not in await said(alice, question):
                 wrong.append(f"Alice does not get the {what}")
-            if GOLD in await said(bob, question):
-                wrong.append(f"Bob gets the {what}")
+            if GOLD in await said(other, question):
+                wrong.append(f"{who} gets the {what}")
     return wrong
 
 
-async def _others_answers(alice, bob, row):
+async def others_answers(callers, row):
+    """What went wrong with what everybody may ask: one line for each answer that names somebody else.
+
+    Args:
+        callers: by the name that an answer to each must hold, in the order in which they ask, twice.
+        row: what is asked.
+    """
     return [
         f"{name} does not get an answer of their own: {what}"
         for what, question in row.names.open().items()
-        for caller, name in ((alice, "alice"), (bob, "bob"), (alice, "alice"), (bob, "bob"))
+        for name, caller in [*callers.items()] * 2
         if what not in row.hidden and f"{OPEN} {name}" not in await said(caller, question)
     ]
 
@@ -269,8 +276,10 @@ __all__ = [
     "Names",
     "Row",
     "call",
+    "closed",
     "leaks",
     "mark",
+    "others_answers",
     "read",
     "running",
     "said",
